@@ -1,0 +1,435 @@
+"""
+What a site has: series, records, and the storage of their files.
+
+A site is a directory::
+
+    DIR/site.sqlite                     series, records, requests (or any other database that SQLAlchemy knows)
+    DIR/SUM0/D<sunum>/S<slot>/          files, in storage units as JSOC has them
+"""
+
+import logging
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from jsoc_fido.exceptions import DataError, QueryError
+from jsoc_fido.localsite import definitions, schema
+from jsoc_fido.localsite.records import NewRecord, Rows, StorageSlot, StoredFile
+from jsoc_fido.series import Series
+
+__all__ = ["Catalogue", "Holding", "NewRecord", "StorageSlot", "StoredFile"]
+
+log = logging.getLogger(__name__)
+
+DATABASE = "site.sqlite"
+STORAGE = "SUM0"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """
+    A series as the site holds it: its definition, completed with the keywords DRMS makes itself, and its table.
+    """
+
+    series: Series
+    table: sa.Table
+    revision: int
+
+
+class Catalogue:
+    """
+    Series, records and storage of a site. Use `create` or `open` to get one, and `close` or ``with`` to let go of it.
+
+    Any number of threads and processes may use a site at the same time.
+
+    Parameters
+    ----------
+    directory
+        The site's directory.
+    engine
+        Its database.
+    """
+
+    def __init__(self, directory: Path, engine: sa.Engine) -> None:
+        self.directory = directory
+        self.engine = engine
+        self._holdings: dict[str, Holding] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Catalogue {self.directory}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @classmethod
+    def create(cls, directory: Path, database: str | None = None) -> "Catalogue":
+        """
+        Make a site, or open the one that is there.
+
+        Parameters
+        ----------
+        directory
+            The site's directory; it is made if need be.
+        database
+            URL of a database, in SQLAlchemy's form; a file in the directory by default.
+
+        Raises
+        ------
+        DataError
+            If the directory or the database cannot be written.
+        """
+        directory = Path(directory).resolve()
+        if database is None and (directory / DATABASE).exists():
+            return cls.open(directory)
+        try:
+            (directory / STORAGE).mkdir(parents=True, exist_ok=True)
+            if database is None:
+                # SQLite says "unable to open database file" of whatever is wrong; this says what.
+                (directory / DATABASE).touch()
+        except OSError as err:
+            raise DataError(
+                f"A site cannot be made in {directory}: {err.strerror}. Choose a folder you may write."
+            ) from err
+        engine = _engine(directory, database)
+        try:
+            schema.metadata.create_all(engine)
+            with engine.begin() as connection:
+                if connection.scalar(sa.select(sa.func.count()).select_from(schema.site)) == 0:
+                    connection.execute(schema.site.insert(), {"name": "version", "value": schema.VERSION})
+                    connection.execute(schema.counters.insert(), {"name": "sunum", "value": 0})
+        except SQLAlchemyError as err:
+            engine.dispose()
+            raise DataError(f"The database of {directory} cannot be made: {_words(err)}.") from err
+        return cls(directory, engine)
+
+    @classmethod
+    def open(cls, directory: Path, database: str | None = None) -> "Catalogue":
+        """
+        Open a site.
+
+        Parameters
+        ----------
+        directory
+            The site's directory.
+        database
+            URL of its database, if it is not the file in the directory.
+
+        Raises
+        ------
+        DataError
+            If there is no site, or one that another version of this package made.
+        """
+        directory = Path(directory).resolve()
+        if not (directory / STORAGE).is_dir() or (database is None and not (directory / DATABASE).is_file()):
+            raise DataError(f"{directory} is no site; 'jsoc-fido site init {directory}' makes one.")
+        engine = _engine(directory, database)
+        try:
+            with engine.connect() as connection:
+                version = connection.scalar(sa.select(schema.site.c.value).where(schema.site.c.name == "version"))
+        except SQLAlchemyError as err:
+            engine.dispose()
+            raise DataError(f"The database of {directory} is none of a site: {_words(err)}.") from err
+        if version != schema.VERSION:
+            engine.dispose()
+            raise DataError(
+                f"The site in {directory} has version {version} of the tables, this package version {schema.VERSION}; "
+                "make a new site and ingest the files again."
+            )
+        return cls(directory, engine)
+
+    def close(self) -> None:
+        """
+        Close all connections to the database.
+        """
+        self.engine.dispose()
+
+    # Series
+
+    def add_series(self, definition: Series) -> None:
+        """
+        Add a series, or keywords and segments to one that is there already.
+
+        Parameters
+        ----------
+        definition
+            What the series is. Nothing happens if the site has it so.
+
+        Raises
+        ------
+        DataError
+            If no table can be made of it, or if it lacks a keyword of which the site has values.
+        """
+        lower = definition.name.lower()
+        known = schema.series_table
+        table = schema.data_table(definition, self._targets(definition))
+        form = definitions.to_dict(definition)
+        with self._writing() as connection:
+            row = connection.execute(sa.select(known).where(known.c.lower_name == lower)).one_or_none()
+            if row is None:
+                connection.execute(
+                    known.insert(),
+                    {"lower_name": lower, "name": definition.name, "revision": 1, "definition": form},
+                )
+                connection.execute(schema.counters.insert(), {"name": f"recnum {lower}", "value": 0})
+                table.create(connection)
+            elif row.definition != form:
+                _extend(connection, table, definition.name)
+                connection.execute(
+                    known.update().where(known.c.lower_name == lower),
+                    {"revision": row.revision + 1, "definition": form},
+                )
+
+    def series(self, name: str) -> Series:
+        """
+        Definition of a series.
+
+        Parameters
+        ----------
+        name
+            Its name, in any case.
+
+        Raises
+        ------
+        QueryError
+            If the site has no such series.
+        """
+        return self.holding(name).series
+
+    def holding(self, name: str) -> Holding:
+        """
+        A series with its table.
+
+        Raises
+        ------
+        QueryError
+            If the site has no such series.
+        """
+        lower = name.lower()
+        known = schema.series_table
+        with self.engine.connect() as connection:
+            revision = connection.scalar(sa.select(known.c.revision).where(known.c.lower_name == lower))
+            if revision is None:
+                raise QueryError("series not found")
+            holding = self._holdings.get(lower)
+            if holding is not None and holding.revision == revision:
+                return holding
+            row = connection.execute(sa.select(known).where(known.c.lower_name == lower)).one()
+        series = schema.complete(definitions.from_dict(row.definition))
+        table = schema.data_table(series, self._targets(series))
+        holding = Holding(series, table, row.revision)
+        with self._lock:
+            self._holdings[lower] = holding
+        return holding
+
+    def series_names(self, pattern: str | None = None) -> list[str]:
+        """
+        Names of the series, sorted.
+
+        Parameters
+        ----------
+        pattern
+            Regular expression that a name must fit somewhere, in any case; with ``NOT `` in front, must not fit
+            (contract B.1).
+
+        Raises
+        ------
+        QueryError
+            If it is no regular expression.
+        """
+        with self.engine.connect() as connection:
+            names = sorted(connection.scalars(sa.select(schema.series_table.c.name)), key=str.lower)
+        if not pattern:
+            return names
+        wanted = not pattern.startswith("NOT ")
+        try:
+            expression = re.compile(pattern.removeprefix("NOT "), re.IGNORECASE)
+        except re.error as err:
+            raise QueryError(f"{pattern!r} is no regular expression: {err}.") from err
+        return [name for name in names if bool(expression.search(name)) is wanted]
+
+    def _targets(self, series: Series) -> dict[str, Series]:
+        """
+        Definitions of the series that a series' links lead to: of this site, or else those that come with the package.
+        """
+        found = {}
+        for link in series.links.values():
+            lower = link.target.lower()
+            if lower == series.name.lower():
+                found[lower] = series
+                continue
+            try:
+                found[lower] = self._definition(lower) or definitions.load(lower)
+            except QueryError:
+                log.debug("the target of link %s of %s is not known", link.name, series.name)
+        return found
+
+    def _definition(self, lower: str) -> Series | None:
+        known = schema.series_table
+        with self.engine.connect() as connection:
+            form = connection.scalar(sa.select(known.c.definition).where(known.c.lower_name == lower))
+        return definitions.from_dict(form) if form is not None else None
+
+    # Storage
+
+    def allocate(self, series_name: str, count: int) -> list[StorageSlot]:
+        """
+        Make directories for the files of new records, in new storage units.
+
+        Parameters
+        ----------
+        series_name
+            The series; its ``unitsize`` says how many records share a storage unit.
+        count
+            How many records.
+
+        Raises
+        ------
+        DataError
+            If they cannot be made.
+        QueryError
+            If the site has no such series.
+        """
+        series = self.series(series_name)
+        unitsize = max(series.unitsize, 1)
+        sunums = self.new_units(series.name, -(-count // unitsize))
+        slots = [
+            StorageSlot(sunum, number, self.slot_directory(sunum, number))
+            for sunum in sunums
+            for number in range(unitsize)
+        ][:count]
+        self._make_directories(slot.directory for slot in slots)
+        return slots
+
+    def new_units(self, series_name: str, count: int) -> range:
+        """
+        Enter new storage units, without directories.
+        """
+        with self._writing() as connection:
+            sunums = take(connection, "sunum", count)
+            if sunums:
+                connection.execute(
+                    schema.units.insert(), [{"sunum": sunum, "series": series_name, "online": True} for sunum in sunums]
+                )
+        return sunums
+
+    def slot_directory(self, sunum: int, number: int = 0) -> Path:
+        """
+        Directory of a slot of a storage unit.
+        """
+        return self.directory / STORAGE / f"D{sunum}" / f"S{number:05d}"
+
+    def _make_directories(self, directories: Iterable[Path]) -> None:
+        try:
+            for directory in directories:
+                directory.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise DataError(f"{err.filename} cannot be made: {err.strerror}.") from err
+
+    # Records
+
+    def add_records(self, series_name: str, records: Sequence[NewRecord]) -> list[int]:
+        """
+        Add records, all or none. A record whose prime keys exist already becomes the newest version (contract A.11).
+
+        Parameters
+        ----------
+        series_name
+            The series.
+        records
+            The records.
+
+        Returns
+        -------
+        list
+            Their record numbers, in order.
+
+        Raises
+        ------
+        DataError
+            If a record has a keyword or a segment that the series lacks, or a value of another type.
+        QueryError
+            If the site has no such series.
+        """
+        if not records:
+            return []
+        holding = self.holding(series_name)
+        rows = Rows(holding.series, holding.table, self._targets(holding.series)).rows(records)
+        lower = holding.series.name.lower()
+        with self._writing() as connection:
+            recnums = take(connection, f"recnum {lower}", len(rows))
+            for recnum, row in zip(recnums, rows, strict=True):
+                row["recnum"] = recnum
+            connection.execute(holding.table.insert(), rows)
+        return list(recnums)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as err:
+            raise DataError(f"The database of {self.directory} cannot be written: {_words(err)}.") from err
+
+
+def take(connection: sa.Connection, counter: str, count: int) -> range:
+    """
+    Take the next numbers of a counter, for nobody else.
+    """
+    counters = schema.counters
+    update = counters.update().where(counters.c.name == counter).values(value=counters.c.value + count)
+    last = connection.scalar(update.returning(counters.c.value))
+    if last is None:
+        connection.execute(counters.insert(), {"name": counter, "value": count})
+        last = count
+    return range(last - count + 1, last + 1)
+
+
+def _extend(connection: sa.Connection, table: sa.Table, name: str) -> None:
+    """
+    Give an existing table the columns it lacks.
+    """
+    existing = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    wanted = {column.name for column in table.c}
+    if lost := sorted(existing - wanted):
+        raise DataError(f"Series {name} has values of {', '.join(lost)}, which the new definition lacks.")
+    prepare = connection.dialect.identifier_preparer
+    for column in table.c:
+        if column.name not in existing:
+            kind = column.type.compile(connection.dialect)
+            # SQLAlchemy Core has no construct for this; all names are quoted by it.
+            statement = f"ALTER TABLE {prepare.format_table(table)} ADD COLUMN {prepare.format_column(column)} {kind}"
+            connection.exec_driver_sql(statement)
+
+
+def _engine(directory: Path, database: str | None) -> sa.Engine:
+    if database is not None:
+        try:
+            return sa.create_engine(database)
+        except (SQLAlchemyError, ImportError) as err:
+            raise DataError(f"{database!r} is no database that can be used: {_words(err)}.") from err
+    engine = sa.create_engine(f"sqlite:///{directory / DATABASE}", connect_args={"timeout": 60})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        # Readers do not wait for the writer, and a site that is cut off loses at most its last records. LIKE tells
+        # capitals from small letters, as in PostgreSQL.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA case_sensitive_like = ON")
+
+    return engine
+
+
+def _words(err: Exception) -> str:
+    return str(getattr(err, "orig", None) or err).strip().splitlines()[0].rstrip(".")

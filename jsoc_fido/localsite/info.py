@@ -1,0 +1,215 @@
+"""
+Replies about series: ``show_series``, ``showextseries``, ``series_struct``, ``rs_summary`` (contract B.1 to B.4, C).
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from jsoc_fido import recordset
+from jsoc_fido.exceptions import QueryError
+from jsoc_fido.localsite.catalogue import Catalogue, Holding
+from jsoc_fido.localsite.listing import Table
+from jsoc_fido.localsite.select import Selection
+from jsoc_fido.recordset import Extreme, KeyFilter, RecordSet
+from jsoc_fido.series import Keyword, Segment, Series
+
+__all__ = ["rs_summary", "series_struct", "show_series", "showextseries"]
+
+BROKEN_LINK = "error following link"
+
+
+def show_series(catalogue: Catalogue, pattern: str) -> dict[str, Any]:
+    """
+    List series with their prime keys (contract B.1).
+
+    Parameters
+    ----------
+    catalogue
+        The site.
+    pattern
+        Regular expression; empty for all.
+    """
+    try:
+        found = [catalogue.series(name) for name in catalogue.series_names(pattern)]
+    except QueryError as err:
+        return {"status": 1, "errmsg": str(err)}
+    names = [{"name": series.name, "primekeys": ", ".join(series.prime_keys), "note": series.note} for series in found]
+    return {"status": 0, "names": names, "n": len(names)}
+
+
+def showextseries(catalogue: Catalogue, pattern: str, *, info: bool) -> dict[str, Any]:
+    """
+    List series, each with its description if asked for (contract B.2).
+    """
+    try:
+        names = sorted(catalogue.series_names(pattern))
+    except QueryError as err:
+        return {"errMsg": str(err), "seriesList": []}
+    if not info:
+        return {"errMsg": "", "seriesList": names}
+    return {"errMsg": "", "seriesList": [{name: {"description": catalogue.series(name).note}} for name in names]}
+
+
+def rs_summary(catalogue: Catalogue, ds: str, *, limit: int = 0) -> dict[str, Any]:
+    """
+    Count records (contract B.4).
+
+    Parameters
+    ----------
+    catalogue
+        The site.
+    ds
+        One record set, or several.
+    limit
+        Only so many of each, if not 0.
+
+    Raises
+    ------
+    QueryError
+        If the record sets cannot be read, or do not fit the series.
+    """
+    began = time.perf_counter()
+    sets = (RecordSet(item.series, item.filters) for item in recordset.parse_list(ds))
+    count = sum(Selection(catalogue, item).count(limit=limit) for item in sets)
+    return {"count": count, "runtime": _since(began), "status": 0}
+
+
+def series_struct(catalogue: Catalogue, ds: str) -> dict[str, Any]:
+    """
+    Describe a series (contract C).
+
+    Parameters
+    ----------
+    catalogue
+        The site.
+    ds
+        Name of the series, or a record set of it.
+
+    Raises
+    ------
+    QueryError
+        If the site has no such series.
+    """
+    began = time.perf_counter()
+    sets = recordset.parse_list(ds)
+    if len(sets) != 1:
+        raise QueryError(f"invalid record-set specification `{ds}`; the records must belong to a single data series")
+    holding = catalogue.holding(sets[0].series)
+    series = holding.series
+    keys: list[str | None] = [*series.prime_keys] or [None]
+    return {
+        "note": series.note,
+        "retention": series.retention,
+        "stagingretention": series.stagingretention or 3,
+        "unitsize": series.unitsize,
+        "archive": series.archive,
+        "tapegroup": series.tapegroup,
+        "primekeys": keys,
+        "primekeysinfo": [_prime_key(series, name) for name in series.prime_keys] or [None],
+        "dbindex": list(series.dbindex) or keys,
+        "keywords": list(_keywords(catalogue, series)),
+        "segments": [_segment(segment) for segment in series.segments.values()],
+        "links": [
+            {"name": link.name, "target": link.target, "kind": link.kind, "note": link.note}
+            for link in series.links.values()
+        ],
+        "Interval": interval(catalogue, holding),
+        "runtime": _since(began),
+        "status": 0,
+    }
+
+
+def interval(catalogue: Catalogue, holding: Holding) -> dict[str, Any]:
+    """
+    First and last record of a series, by its first prime key (contract C.5).
+    """
+    first = _record(catalogue, holding, last=False)
+    last = _record(catalogue, holding, last=True)
+    with catalogue.engine.connect() as connection:
+        highest = connection.scalar(sa.select(sa.func.max(holding.table.c.recnum)))
+    return {
+        "FirstRecord": first[0],
+        "FirstRecnum": first[1],
+        "LastRecord": last[0],
+        "LastRecnum": last[1],
+        "MaxRecnum": highest or 0,
+    }
+
+
+def _record(catalogue: Catalogue, holding: Holding, *, last: bool) -> tuple[str, Any]:
+    filters = (KeyFilter((Extreme(last=last),)),) if holding.series.prime_keys else ()
+    table = Table(Selection(catalogue, RecordSet(holding.series.name, filters)))
+    names, numbers = table.names(), table.column(holding.table.c.recnum)
+    return (names()[0], numbers()[0]) if table.read(-1 if last else 1) else ("NA", "NA")
+
+
+def _prime_key(series: Series, name: str) -> dict[str, Any]:
+    keyword = series.keyword(name)
+    if keyword is None or not keyword.is_slotted:
+        return {"name": name, "slotted": 0}
+    step = series.keyword(f"{keyword.name}_step")
+    return {"name": name, "slotted": 1, "step": step.default if step is not None else ""}
+
+
+def _keywords(catalogue: Catalogue, series: Series) -> Iterator[dict[str, str]]:
+    for keyword in series.keywords.values():
+        if series.is_alias(keyword.name):
+            continue
+        described = _keyword(catalogue, series, keyword)
+        yield described
+        if keyword.fits_alias and keyword.fits_alias != keyword.name:
+            yield {**described, "name": keyword.fits_alias}
+
+
+def _keyword(catalogue: Catalogue, series: Series, keyword: Keyword) -> dict[str, str]:
+    if keyword.link is None:
+        return {"name": keyword.name, **_members(keyword, keyword.note)}
+    there = _linked(catalogue, series, keyword.link)
+    if there is None and keyword.type in {"", "link"}:
+        there = Keyword(keyword.name, "link", BROKEN_LINK, BROKEN_LINK, BROKEN_LINK, BROKEN_LINK)
+    # A definition may say itself what the keyword is, for a site that lacks the series it is linked from.
+    there = there or keyword
+    return {"name": keyword.name, "linkinfo": keyword.link, **_members(there, keyword.note or there.note)}
+
+
+def _members(keyword: Keyword, note: str) -> dict[str, str]:
+    return {
+        "type": keyword.type,
+        "recscope": keyword.scope,
+        "defval": keyword.default,
+        "units": keyword.units,
+        "note": note,
+    }
+
+
+def _linked(catalogue: Catalogue, series: Series, text: str, depth: int = 4) -> Keyword | None:
+    link, _, name = text.partition("->")
+    if link not in series.links or not depth:
+        return None
+    try:
+        target = catalogue.series(series.links[link].target)
+    except QueryError:
+        return None
+    keyword = target.keyword(name)
+    if keyword is None or keyword.link is None:
+        return keyword
+    return _linked(catalogue, target, keyword.link, depth - 1)
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    linked = segment.link is not None
+    return {
+        "name": segment.name,
+        "type": segment.type,
+        "units": None if linked else segment.units,
+        "protocol": segment.protocol,
+        "dims": None if linked else segment.dims,
+        "note": segment.note,
+    }
+
+
+def _since(began: float) -> float:
+    return round(time.perf_counter() - began, 3)

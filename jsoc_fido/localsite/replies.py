@@ -1,0 +1,140 @@
+"""
+Replies to requests for staged files, and what they are made of (contract B.12 to B.16).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from jsoc_fido.exceptions import ExportError, QueryError
+from jsoc_fido.localsite.catalogue import Catalogue
+from jsoc_fido.localsite.listing import NO_FILE, NO_TARGET, Table
+from jsoc_fido.localsite.select import Selection
+from jsoc_fido.recordset import RecordSet
+
+__all__ = ["Found", "RefusedError", "TooLargeError", "queued", "quick", "unfinished"]
+
+#: Statuses of requests (contract B.16).
+DONE, RUNNING, QUEUED, TOO_LARGE, FAILED, EXPIRED, BUSY, NOT_ONLINE = 0, 1, 2, 3, 4, 5, 7, 25
+
+HELP = "jsoc_help@jsoc.stanford.edu"
+
+
+class RefusedError(ExportError):
+    """
+    A request that is answered with a status other than success.
+
+    Parameters
+    ----------
+    status
+        The status.
+    message
+        Why.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message, status=status)
+        self.reply: dict[str, Any] = {"status": status, "error": message}
+
+
+class TooLargeError(RefusedError):
+    """
+    A request for more than the site stages at once.
+    """
+
+    def __init__(self, order: Mapping[str, Any], most: float) -> None:
+        super().__init__(TOO_LARGE, f"Request exceeds max byte limit of {most:g}MB")
+        self.reply = {
+            "requestid": "VOID",
+            "method": order["method"],
+            "protocol": order["protocol"],
+            "wait": 0,
+            "status": TOO_LARGE,
+            "count": len(order["recnums"]),
+            "size": order["megabytes"],
+            "error": str(self),
+        }
+
+
+class Found:
+    """
+    The records of one set, and where their files are.
+    """
+
+    def __init__(self, catalogue: Catalogue, record_set: RecordSet, limit: int) -> None:
+        selection = Selection(catalogue, record_set)
+        table = Table(selection)
+        self.series = selection.series.name
+        self.segments = selection.segments
+        numbers, sizes, stored = table.column(selection.table.c.recnum), table.sizes(self.segments), table.online()
+        segments = [table.segment(name) for name in self.segments]
+        names = [table.names(segment=f"{{{name}}}") for name in self.segments]
+        if not table.read(limit):
+            raise QueryError(f"Can not open RecordSet, bad query or too many records: {record_set}")
+        self.recnums = list(numbers())
+        self.size = sum(size or 0 for size in sizes())
+        #: By segment, then by record.
+        self.paths = [maker()["values"] for maker in segments]
+        self.names = [maker() for maker in names]
+        own = [name for name in self.segments if selection.series.segments[name].link is None]
+        self.without_storage = bool(own) and any(there is None for there in stored())
+
+
+def quick(found: Sequence[Found], order: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Reply to a request that needs no staging (contract B.13a).
+    """
+    rows = [
+        {"record": name, "filename": NO_FILE if path == NO_TARGET else path}
+        for part in found
+        for names, paths in zip(zip(*part.names, strict=True), zip(*part.paths, strict=True), strict=True)
+        for name, path in zip(names, paths, strict=True)
+    ]
+    return {
+        "rcount": len(order["recnums"]),
+        "count": len(rows),
+        "size": order["megabytes"],
+        "dir": "",
+        "data": rows,
+        "requestid": "",
+        "method": order["method"],
+        "protocol": order["protocol"],
+        "wait": 0,
+        "status": DONE,
+    }
+
+
+def queued(row: sa.Row[Any], *, wait: int) -> dict[str, Any]:
+    """
+    Reply to a request that was taken, now or earlier (contract B.13b, c).
+    """
+    return {
+        "status": QUEUED,
+        "requestid": row.requestid,
+        "method": row.method,
+        "protocol": row.protocol,
+        "wait": wait,
+        "rcount": len(row.recnums),
+        "size": row.megabytes,
+    }
+
+
+def unfinished(row: sa.Row[Any], status: int, *, wait: int, error: str = "") -> dict[str, Any]:
+    """
+    Reply about a request that has no files (contract B.14).
+    """
+    reply: dict[str, Any] = {
+        "status": status,
+        "requestid": row.requestid,
+        "method": row.method,
+        "protocol": row.protocol,
+        "wait": wait,
+        "rcount": 0,
+        "size": row.megabytes,
+    }
+    if error:
+        reply |= {"error": error}
+    if status > QUEUED:
+        reply |= {"contact": HELP}
+    return reply

@@ -1,0 +1,175 @@
+import json
+import logging
+
+import pytest
+import requests
+
+AJAX = "cgi-bin/ajax"
+
+
+@pytest.fixture(scope="module")
+def session():
+    with requests.Session() as session:
+        yield session
+
+
+def path_of(server, session):
+    reply = session.get(
+        f"{server.url}/{AJAX}/jsoc_info", params={"op": "rs_list", "ds": "hmi.m_45s[^]", "seg": "magnetogram"}
+    )
+    return reply.json()["segments"][0]["values"][0]
+
+
+def test_replies_are_ascii_json(server, session):
+    reply = session.get(f"{server.url}/{AJAX}/jsoc_info", params={"op": "series_struct", "ds": "hmi.m_45s"})
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "application/json")
+    assert reply.content.isascii()
+    assert reply.json()["status"] == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "parameters", "words"),
+    [
+        ("jsoc_info", {"op": "series_struct", "ds": "bob"}, "series not found"),
+        ("jsoc_info", {"op": "series_struct", "ds": ""}, ""),
+        ("jsoc_info", {"op": "rs_list", "ds": "bob.bob", "key": "T_REC"}, "series not found"),
+        ("jsoc_info", {"op": "rs_list", "ds": "hmi.m_45s[", "key": "T_REC"}, ""),
+        ("jsoc_info", {"op": "rs_list", "ds": "hmi.m_45s\nx", "key": "T_REC"}, ""),
+        ("jsoc_info", {"op": "rs_list", "ds": "@/etc/passwd", "key": "T_REC"}, ""),
+        ("jsoc_info", {"op": "rs_summary", "ds": "hmi.m_45s", "n": "many"}, "Bad QUERY_STRING"),
+        ("jsoc_info", {"op": "nonsense", "ds": "hmi.m_45s"}, "'nonsense' is no operation"),
+        ("jsoc_info", {}, "is no operation"),
+    ],
+)
+def test_errors_are_replies(server, session, program, parameters, words):
+    reply = session.get(f"{server.url}/{AJAX}/{program}", params=parameters)
+    assert reply.status_code == 200
+    assert reply.json()["status"] == 1
+    assert words in reply.json()["error"]
+    assert "\n" not in reply.json()["error"]
+
+
+@pytest.mark.parametrize("how", ["get", "urlencoded", "multipart"])
+def test_all_ways_to_ask(server, session, how):
+    url = f"{server.url}/{AJAX}/jsoc_info"
+    parameters = {"op": "rs_summary", "ds": "hmi.m_45s[2014.01.01_00:00:45_TAI/3m][? QUALITY=1 ?]", "unknown": "x"}
+    if how == "get":
+        reply = session.get(url, params=parameters)
+    elif how == "urlencoded":
+        reply = session.post(url, data=parameters)
+    else:
+        reply = session.post(url, files={name: (None, value) for name, value in parameters.items()})
+    assert reply.json()["count"] == 2
+
+
+def test_show_series_takes_all_behind_the_equals_sign(server, session):
+    def names(query):
+        reply = session.get(f"{server.url}/{AJAX}/show_series{query}")
+        return [item["name"] for item in reply.json()["names"]]
+
+    assert names("") == ["hmi.M_45s", "test.Harp_720s", "test.linked"]
+    assert names("?filter=hmi%5C.") == ["hmi.M_45s"]
+    assert names("?filter=t+est") == names("?filter=t%2Best") == ["test.Harp_720s", "test.linked"]
+    assert names("?filter=NOT%20hmi") == ["test.Harp_720s", "test.linked"]
+
+
+def test_showextseries(server, session):
+    reply = session.get(
+        f"{server.url}/{AJAX}/showextseries", params={"dbhost": "hmidb2", "filter": "harp", "info": "1"}
+    )
+    assert reply.json() == {"errMsg": "", "seriesList": [{"test.Harp_720s": {"description": "patches"}}]}
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("ada@example.org", 2),
+        ("ada%40example.org", 2),
+        ("ADA%2540example.org".replace("%25", "%"), 2),
+        ("eve%40example.org", 4),
+        ("", -2),
+        ("nonsense", -2),
+    ],
+)
+def test_check_address(server, session, address, status):
+    reply = session.get(f"{server.url}/{AJAX}/checkAddress.sh", params={"address": address, "checkonly": "1"}).json()
+    assert reply["status"] == status
+    assert set(reply) == {"status", "msg", "user_id"}
+
+
+def test_check_address_says_what_jsoc_says(server, session, replies):
+    def ask(address):
+        return session.get(f"{server.url}/{AJAX}/checkAddress.sh", params={"address": address, "checkonly": "1"}).json()
+
+    assert ask("") == replies("checkAddress__missing_address")
+    real, ours = replies("checkAddress__registered"), ask("ada@example.org")
+    assert list(ours) == list(real)
+    assert {**ours, "user_id": 0} == {**real, "user_id": 0}
+
+
+def test_files(server, session, small_directory):
+    path = path_of(server, session)
+    stored = (small_directory / path.lstrip("/")).read_bytes()
+    whole = session.get(server.url + path)
+    assert whole.content == stored
+    assert whole.headers["accept-ranges"] == "bytes"
+    head = session.head(server.url + path)
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(stored)))
+    part = session.get(server.url + path, headers={"Range": "bytes=100-299"})
+    assert (part.status_code, part.content) == (206, stored[100:300])
+    assert part.headers["content-range"] == f"bytes 100-299/{len(stored)}"
+    end = session.get(server.url + path, headers={"Range": "bytes=-10"})
+    assert end.content == stored[-10:]
+    assert session.get(server.url + path, headers={"Range": f"bytes={len(stored)}-"}).status_code == 416
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/site.sqlite",
+        "/SUM0/../site.sqlite",
+        "/SUM0/%2e%2e/site.sqlite",
+        "/SUM0/..%2fsite.sqlite",
+        "/SUM0//etc/passwd",
+        "/SUM0/%2fetc%2fpasswd",
+        "/SUM0/D1/S00000/nothing.fits",
+        "/SUM0/D1/S00000",
+        "/SUM0/",
+        "/SUM0/%00",
+        "/SUM1/D1",
+        "/",
+        "/docs",
+        "/openapi.json",
+        f"/{AJAX}/nonsense",
+    ],
+)
+def test_nothing_else_is_served(server, session, path):
+    request = requests.Request("GET", server.url).prepare()
+    request.url = server.url + path  # as it is: requests would tidy the dots away
+    assert session.send(request).status_code == 404
+
+
+def test_links_out_of_the_storage_are_not_followed(server, session, small_directory):
+    link = small_directory / "SUM0" / "out"
+    link.symlink_to("/etc")
+    assert session.get(f"{server.url}/SUM0/out/hostname").status_code == 404
+
+
+def test_other_methods_are_refused(server, session):
+    assert session.put(f"{server.url}/{AJAX}/jsoc_info").status_code == 405
+    assert session.delete(server.url + path_of(server, session)).status_code == 405
+
+
+def test_logs_name_nobody(server, session, caplog):
+    with caplog.at_level(logging.DEBUG):
+        session.get(f"{server.url}/{AJAX}/checkAddress.sh", params={"address": "eve@example.org"})
+        parameters = {"op": "exp_request", "ds": "hmi.m_45s[^]", "notify": "ada@example.org", "protocol": "fits"}
+        session.get(f"{server.url}/{AJAX}/jsoc_fetch", params=parameters)
+    ours = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name.startswith(("jsoc_fido", "uvicorn", "sqlalchemy"))
+    ]
+    assert ours
+    assert not any("example.org" in line for line in ours)
+    assert "example.org" not in json.dumps(server.requests)

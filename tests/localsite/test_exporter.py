@@ -1,0 +1,332 @@
+import json
+import tarfile
+import time
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from jsoc_fido.localsite import schema
+from jsoc_fido.localsite.catalogue import Catalogue, NewRecord
+from jsoc_fido.localsite.exporter import Exporter, Limits
+
+ADA = "ada@example.org"
+TWO = "hmi.m_45s[2014.01.01_00:00:45_TAI/90s]{magnetogram}"
+
+
+@pytest.fixture
+def site(empty, make):
+    make.add_magnetograms(empty)
+    make.add_harps(empty)
+    return empty
+
+
+@pytest.fixture
+def exporter(site):
+    exporter = Exporter(site, register=[ADA], staging_time=0.01)
+    exporter.start()
+    yield exporter
+    exporter.stop()
+
+
+def ask(exporter, ds=TWO, **parameters):
+    defaults = {"op": "exp_request", "ds": ds, "notify": ADA, "method": "url", "protocol": "fits", "process=n": "0"}
+    return exporter.answer(defaults | parameters)
+
+
+def status(exporter, requestid):
+    return exporter.answer({"op": "exp_status", "requestid": requestid})
+
+
+def finished(exporter, reply):
+    assert reply["status"] == 2, reply
+    for _ in range(1000):
+        found = status(exporter, reply["requestid"])
+        if int(found["status"]) != 1:
+            return found
+        time.sleep(0.01)
+    raise AssertionError("the request does not end")
+
+
+def files(site, reply):
+    directory = site.directory / reply["dir"].lstrip("/")
+    return directory, sorted(path.name for path in directory.iterdir())
+
+
+def test_fits(exporter, site, make):
+    reply = ask(exporter, filenamefmt="hmi.m_45s.{T_REC:A}.{CAMERA}.{segment}")
+    assert list(reply) == ["status", "requestid", "method", "protocol", "wait", "rcount", "size"]
+    assert (reply["rcount"], reply["size"], reply["method"], reply["protocol"]) == (2, 1, "url", "fits")
+    done = finished(exporter, reply)
+    members = "version requestid method protocol count size exptime dir status keywords data"
+    assert list(done) == members.split()
+    assert all(isinstance(done[member], str) for member in members.split()[:-1])
+    assert (done["count"], done["status"], done["keywords"]) == ("2", "0", "**IN FITS FILES**")
+    assert done["data"][1] == {
+        "record": "hmi.M_45s[2014.01.01_00:01:30_TAI][2]",
+        "filename": "hmi.m_45s.20140101_000130_TAI.2.magnetogram.fits",
+    }
+    directory, names = files(site, done)
+    assert names == sorted(["index.json", *(row["filename"] for row in done["data"])])
+    with fits.open(directory / done["data"][1]["filename"]) as hdus:
+        assert np.array_equal(hdus[1].data, make.pixels_of(1))
+        header = hdus[1].header
+        assert header["T_REC"] == "2014.01.01_00:01:30.000_TAI"
+        assert header["DATE-OBS"] == "2014-01-01T00:00:45.000"
+        assert header["DATAMEAN"] == 0.25
+        assert header["TELESCOP"] == "SDO/HMI"
+        assert header["RECNUM"] == 2
+        assert header["DRMS_ID"] == "hmi.M_45s:2:magnetogram"
+    # What is stored has no keywords, before and after.
+    with fits.open(site.slot_directory(1, 1) / "magnetogram.fits") as hdus:
+        assert "T_REC" not in hdus[1].header
+
+
+def test_as_is(exporter, site):
+    done = finished(exporter, ask(exporter, protocol="as-is"))
+    members = "version requestid method protocol wait count size status dir keywords data"
+    assert list(done) == members.split()
+    assert done["keywords"] == f"{done['dir']}/{done['requestid']}.keywords.txt"
+    assert done["data"][0] == {
+        "record": "hmi.M_45s[2014.01.01_00:00:45_TAI][2]{magnetogram}",
+        "filename": "hmi.M_45s.1.magnetogram.fits",
+    }
+    directory, _ = files(site, done)
+    stored = site.slot_directory(1) / "magnetogram.fits"
+    assert (directory / done["data"][0]["filename"]).read_bytes() == stored.read_bytes()
+    lines = (directory / f"{done['requestid']}.keywords.txt").read_text().splitlines()
+    assert len(lines) == 3
+    assert lines[0].split("\t")[:2] == ["record", "DATE"]
+    assert "2014.01.01_00:01:30_TAI" in lines[2].split("\t")
+
+
+@pytest.mark.parametrize("protocol", ["fits", "as-is"])
+def test_tar(exporter, site, protocol):
+    done = finished(exporter, ask(exporter, method="url-tar", protocol=protocol))
+    assert done["tarfile"] == f"{done['dir']}/{done['requestid']}.tar"
+    directory, names = files(site, done)
+    extra = [] if protocol == "fits" else [f"{done['requestid']}.keywords.txt"]
+    assert names == sorted([f"{done['requestid']}.tar", "index.json", *extra])
+    with tarfile.open(directory / names[0 if protocol == "fits" else 1]) as archive:
+        assert archive.getnames() == [f"./{row['filename']}" for row in done["data"]] + [f"./{name}" for name in extra]
+
+
+def test_quick(exporter, site):
+    reply = ask(exporter, "test.harp_720s[102,105][^]", method="url_quick", protocol="as-is")
+    members = ["rcount", "count", "size", "dir", "data", "requestid", "method", "protocol", "wait", "status"]
+    assert list(reply) == members
+    assert (reply["rcount"], reply["count"], reply["status"], reply["requestid"], reply["dir"]) == (2, 4, 0, "", "")
+    assert [row["record"].partition("{")[2] for row in reply["data"]] == ["continuum}", "notes}"] * 2
+    paths = [row["filename"] for row in reply["data"]]
+    assert paths[2] == "NoDataFile"
+    assert all((site.directory / path.lstrip("/")).is_file() for path in paths if path != "NoDataFile")
+
+
+def test_generic_segments_are_copied(exporter, site):
+    done = finished(exporter, ask(exporter, "test.harp_720s[101,105][^]", filenamefmt="{HARPNUM}.{segment}"))
+    assert [row["filename"] for row in done["data"]] == ["101.continuum.fits", "101.notes.txt", "105.notes.txt"]
+    directory, _ = files(site, done)
+    assert (directory / "105.notes.txt").read_text() == "about 105\n"
+    assert fits.getheader(directory / "101.continuum.fits")["DATAMIN"] == 0
+
+
+def test_missing_files_of_as_is(exporter):
+    done = finished(exporter, ask(exporter, "test.harp_720s[105][^]", protocol="as-is"))
+    assert [row["filename"] for row in done["data"]] == ["NoDataFile", "test.Harp_720s.7.notes.txt"]
+    assert done["count"] == "1"
+
+
+def test_records_without_an_image_are_left_out(exporter):
+    assert ask(exporter, "hmi.m_45s")["rcount"] == 13
+    assert ask(exporter, "hmi.m_45s", q="1")["rcount"] == 14
+    assert ask(exporter, "hmi.m_45s[? QUALITY<0 ?]")["rcount"] == 1
+    assert ask(exporter, "test.harp_720s")["rcount"] == 9
+
+
+def test_the_same_request_again_gets_the_same_answer(exporter):
+    first = ask(exporter)
+    again = ask(exporter)
+    assert (again["requestid"], again["status"], again["wait"]) == (first["requestid"], 2, 0)
+    done = finished(exporter, first)
+    assert ask(exporter)["requestid"] == done["requestid"]
+    assert ask(exporter, filenamefmt="{recnum}.{segment}")["requestid"] != done["requestid"]
+    assert ask(exporter, protocol="as-is")["requestid"] != done["requestid"]
+
+
+def test_limits_of_records(exporter):
+    assert ask(exporter, "hmi.m_45s", **{"process=n": "3"})["rcount"] == 3
+    reply = exporter.answer(
+        {"op": "exp_request", "ds": "hmi.m_45s", "notify": ADA, "process": "n=-2|no_op", "protocol": "fits"}
+    )
+    assert reply["rcount"] == 2
+
+
+def test_segments_by_parameter(exporter):
+    assert ask(exporter, "test.harp_720s[101][^]", seg="notes", method="url_quick", protocol="as-is")["count"] == 1
+    assert ask(exporter, "test.harp_720s[101][^]{notes}", seg="notes")["status"] == 4
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"ds": ""}, ""),
+        ({"ds": "bob.bob"}, "series not found"),
+        ({"ds": "hmi.m_45s[2000.01.01_TAI]"}, "Can not open RecordSet"),
+        ({"ds": "hmi.m_45s[:#1];hmi.m_45s[:#2]"}, "Illegal characters"),
+        ({"ds": "hmi.m_45s[? INSTRUME='x ?]"}, "Illegal characters"),
+        ({"ds": "hmi.m_45s[:#1],test.harp_720s"}, "same series"),
+        ({"ds": "hmi.m_45s[:#1],hmi.m_45s[:#2]"}, "Only one record set"),
+        ({"ds": "hmi.m_45s[? pg_sleep(9) = 1 ?]"}, "not allowed"),
+        ({"notify": ""}, "Cannot process your request. Missing required argument 'address'."),
+        ({"notify": "nonsense"}, "Cannot process your request. Not a valid email address."),
+        ({"notify": "eve@example.org"}, "Cannot process your request. email address has been neither"),
+        ({"method": "url_direct"}, "Method 'url_direct' is not supported"),
+        ({"protocol": "mp4,CT=grey.sao"}, "Protocol 'mp4,CT=grey.sao' is not supported"),
+        ({"process=n": "0|im_patch,t=0"}, "cannot carry out the processing step im_patch"),
+        ({"process=n": "many"}, "Bad record limit"),
+        ({"processing": '{"rebin":{}}'}, "cannot carry out the processing step rebin"),
+        ({"processing": "{"}, "invalid processing list argument"),
+    ],
+)
+def test_refused_requests(exporter, parameters, words):
+    reply = ask(exporter, **parameters)
+    assert reply["status"] == 4
+    assert words in reply["error"]
+
+
+def test_registered_addresses_in_any_case_and_encoding(exporter):
+    assert ask(exporter, notify="ADA%40example.org")["status"] == 2
+
+
+def test_too_much(site):
+    exporter = Exporter(site, limits=Limits(megabytes=0.5))
+    reply = ask(exporter)
+    assert list(reply) == ["requestid", "method", "protocol", "wait", "status", "count", "size", "error"]
+    assert (reply["requestid"], reply["status"], reply["count"]) == ("VOID", 3, 2)
+    assert reply["error"] == "Request exceeds max byte limit of 0.5MB"
+
+
+def test_one_request_at_a_time(site):
+    # This exporter is not started: its requests stay queued.
+    exporter = Exporter(site, limits=Limits(pending=1))
+    first = ask(exporter)
+    reply = ask(exporter, "test.harp_720s")
+    assert reply["status"] == 7
+    assert reply["error"] == (
+        f"User {ADA} has 1 pending export requests ({first['requestid']}); please wait until at least one request has "
+        "completed before submitting a new one."
+    )
+    assert ask(exporter, "test.harp_720s", notify="bob@example.org")["status"] == 2
+
+
+def test_offline_storage(exporter, site):
+    with site.engine.begin() as connection:
+        connection.execute(schema.units.update().values(online=False))
+    reply = ask(exporter)
+    assert reply["status"] == 25
+    assert reply["error"].startswith("One or more data files are offline; please send a request")
+
+
+def test_records_without_storage(exporter, site, make):
+    site.add_records("hmi.m_45s", [NewRecord({"T_REC": make.START + 4500, "CAMERA": 2, "QUALITY": 0})])
+    assert ask(exporter, "hmi.m_45s[$]")["error"] == "One or more records contain no Storage Units"
+    assert ask(exporter, "test.harp_720s[105][^]{continuum}")["error"] == "There are no files in this RecordSet"
+
+
+def test_a_request_that_fails_later(exporter, site):
+    (site.slot_directory(1) / "magnetogram.fits").write_text("no FITS file any more")
+    reply = finished(exporter, ask(exporter))
+    assert list(reply) == ["status", "requestid", "method", "protocol", "wait", "rcount", "size", "error", "contact"]
+    assert (reply["status"], reply["wait"], reply["rcount"]) == (4, 999999, 0)
+    assert "magnetogram.fits" in reply["error"]
+    # Nothing of it stays, and what failed may be asked for again.
+    assert not list((site.directory / "SUM0").glob("*/*/index.json*"))
+    assert ask(exporter)["requestid"] != reply["requestid"]
+
+
+def test_two_files_of_one_name(exporter):
+    reply = finished(exporter, ask(exporter, filenamefmt="{segment}"))
+    assert reply["status"] == 4
+    assert "Two files would be named magnetogram.fits" in reply["error"]
+
+
+def test_files_that_are_gone_are_left_out_of_fits(exporter, site):
+    (site.slot_directory(1, 0) / "magnetogram.fits").unlink()
+    done = finished(exporter, ask(exporter))
+    assert [row["filename"] for row in done["data"]] == ["hmi.M_45s.2.magnetogram.fits"]
+    (site.slot_directory(1, 1) / "magnetogram.fits").unlink()
+    done = finished(exporter, ask(exporter, filenamefmt="{segment}"))
+    assert done["data"] == [
+        {"record": "warning=No FITS files were exported. The requested FITS files no longer exist.", "filename": ""}
+    ]
+
+
+def test_expired_requests(exporter, site):
+    done = finished(exporter, ask(exporter))
+    directory, names = files(site, done)
+    for name in names:
+        (directory / name).unlink()
+    reply = status(exporter, done["requestid"])
+    assert reply["status"] == 5
+    assert reply["error"] == "Request was completed but is now deleted, 7 day limit exceeded"
+    assert finished(exporter, ask(exporter))["requestid"] != done["requestid"]
+
+
+@pytest.mark.parametrize(
+    ("requestid", "error"),
+    [
+        ("", "RequestID must be provided"),
+        ("nonsense", "Bad RequestID 'nonsense' provided."),
+        ("JSOC_20140101_001", "invalid export DRMS record for ID `%s`JSOC_20140101_001"),
+    ],
+)
+def test_unknown_requests(exporter, requestid, error):
+    assert status(exporter, requestid) == {"status": 4, "error": error}
+
+
+def test_other_operations(exporter):
+    assert exporter.answer({"op": "exp_repeat"})["error"] == "Re-Export requests temporarily disabled."
+    assert exporter.answer({})["status"] == 4
+
+
+def test_states(site):
+    exporter = Exporter(site, staging_time=0.3)
+    exporter.start()
+    try:
+        reply = ask(exporter)
+        assert (reply["status"], reply["wait"]) == (2, 1)
+        found = status(exporter, reply["requestid"])
+        assert list(found) == ["status", "requestid", "method", "protocol", "wait", "rcount", "size"]
+        assert (found["status"], found["rcount"]) == (1, 0)
+        began = time.monotonic()
+        assert finished(exporter, reply)["status"] == "0"
+        assert 0.4 < time.monotonic() - began < 20
+    finally:
+        exporter.stop()
+
+
+def test_requests_survive_a_restart(site):
+    first = Exporter(site, staging_time=30)
+    first.start()
+    reply = ask(first)
+    first.stop()
+    with Catalogue.open(site.directory) as reopened:
+        second = Exporter(reopened, staging_time=0.01)
+        second.start()
+        try:
+            assert finished(second, reply)["count"] == "2"
+        finally:
+            second.stop()
+
+
+def test_request_ids_count_up(exporter):
+    names = [ask(exporter, f"hmi.m_45s[:#{number}]")["requestid"] for number in (1, 2, 3)]
+    assert [name.rpartition("_")[2] for name in names] == ["001", "002", "003"]
+    assert names[0].startswith("JSOC_2")
+
+
+def test_no_address_is_kept(exporter, site):
+    finished(exporter, ask(exporter))
+    with site.engine.connect() as connection:
+        rows = connection.execute(schema.requests.select()).all()
+    assert "ada" not in json.dumps([list(map(str, row)) for row in rows])
