@@ -1,0 +1,39 @@
+"""
+Where settings come from: an argument, else the environment, else sunpy's configuration.
+"""
+
+import os
+from pathlib import Path
+
+import sunpy
+
+__all__ = ["default_email", "default_site", "download_folder", "enabled_on_import"]
+
+
+def default_site() -> str:
+    """
+    Name or URL of the site to ask when nobody said: ``JSOC_FIDO_SITE``, else JSOC.
+    """
+    return os.environ.get("JSOC_FIDO_SITE", "").strip() or "jsoc"
+
+
+def default_email() -> str | None:
+    """
+    E-mail address for staging when nobody said: ``JSOC_EMAIL``, else ``email`` in section ``jsoc`` of ``sunpyrc``.
+    """
+    address = os.environ.get("JSOC_EMAIL", "").strip() or sunpy.config.get("jsoc", "email", fallback="").strip()
+    return address or None
+
+
+def download_folder() -> Path:
+    """
+    Folder for files when nobody said: sunpy's ``download_dir``.
+    """
+    return Path(sunpy.config.get("downloads", "download_dir"))
+
+
+def enabled_on_import() -> bool:
+    """
+    Whether importing the package lets it answer ``a.jsoc.*``; ``JSOC_FIDO_ENABLE=0`` says no.
+    """
+    return os.environ.get("JSOC_FIDO_ENABLE", "1").strip().lower() not in {"0", "no", "false", "off"}

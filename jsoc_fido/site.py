@@ -1,0 +1,408 @@
+"""
+A DRMS site: where it is, how politely to treat it, and what it answers.
+
+The requests are those of `drms.json.HttpJsonClient`; here they go over one connection that is kept open, are tried
+again when the site stumbles, go as POST when they are long, and end in this package's errors when there is no answer.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import drms
+import requests
+from astropy.config.paths import get_cache_dir_path
+from drms.config import ServerConfig
+from drms.json import HttpJsonClient
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from jsoc_fido.exceptions import NotRegisteredError, QueryError, ServerError, TransportError
+from jsoc_fido.series import Series
+from jsoc_fido.version import version
+
+__all__ = ["Limits", "Site", "site"]
+
+log = logging.getLogger(__name__)
+
+USER_AGENT = f"jsoc_fido/{version} python-requests/{requests.__version__} (plugin for sunpy's Fido)"
+
+#: A URL longer than this goes as POST: sites cut or refuse long ones with status 414 (users.md, section 2).
+LONGEST_URL = 2000
+
+#: Seconds for which a series' definition on disk is believed.
+DEFINITION_LIFETIME = 86400.0
+
+#: Statuses of HTTP with which a server says: not now.
+NOT_NOW = (429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    How politely a site wants to be treated.
+
+    Parameters
+    ----------
+    connections
+        Downloads at the same time.
+    questions
+        Searches at the same time.
+    poll
+        Seconds between two looks at a staged request, at first and at most.
+    """
+
+    connections: int = 1
+    questions: int = 2
+    poll: tuple[float, float] = (5.0, 30.0)
+
+
+#: A site on this machine has nobody to share it with.
+LOCAL = Limits(connections=5, questions=8, poll=(0.1, 2.0))
+
+
+class Connection(HttpJsonClient):
+    """
+    drms' requests to a site, over one kept connection.
+    """
+
+    def __init__(self, server: ServerConfig, limits: Limits, *, timeout: float = 60.0) -> None:
+        super().__init__(server)
+        self.timeout = timeout
+        self._turn = threading.BoundedSemaphore(limits.questions)
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = USER_AGENT
+        # No `read` retries: a request whose answer was lost may have been carried out.
+        retry = Retry(
+            total=4,
+            read=0,
+            backoff_factor=0.3,
+            status_forcelist=NOT_NOW,
+            allowed_methods=None,
+            respect_retry_after_header=True,
+            raise_on_status=False,
+        )
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retry, pool_maxsize=max(limits.questions, 1)))
+
+    # Export requests hold their connection; a copy of one, or one from a pickle, goes on over the same.
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Connection":
+        return self
+
+    def __reduce__(self) -> tuple[Callable[[str], "Connection"], tuple[str]]:
+        return _connection_of, (str(self.server.name),)
+
+    def _json_request(self, url: str) -> "Answer":
+        # The one place through which all of drms' requests go. The query may hold an e-mail address: it is not logged.
+        address, _, query = url.partition("?")
+        log.debug("asking %s (%d characters)", address, len(query))
+        try:
+            with self._turn:
+                if len(url) > LONGEST_URL:
+                    form = {"Content-Type": "application/x-www-form-urlencoded"}
+                    reply = self._session.post(address, data=query, headers=form, timeout=self.timeout)
+                else:
+                    reply = self._session.get(url, timeout=self.timeout)
+        except requests.RequestException as err:
+            raise TransportError(
+                f"{_host(address)} could not be reached: {_reason(err)}. Is the site up, and the address right?",
+                url=address,
+            ) from err
+        if not reply.ok:
+            raise TransportError(
+                f"{_host(address)} answered HTTP {reply.status_code} {reply.reason} to {urlsplit(address).path}; "
+                "it seems to be down or to be no DRMS site.",
+                url=address,
+            )
+        return Answer(_decode(reply, address, self.server.encoding or "latin1"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    A decoded reply, in the place of drms' own request object.
+    """
+
+    data: dict[str, Any]
+
+
+def _decode(reply: requests.Response, address: str, encoding: str) -> dict[str, Any]:
+    try:
+        data = json.loads(reply.content if reply.content.isascii() else reply.content.decode(encoding))
+    except ValueError as err:
+        start = " ".join(reply.content[:60].decode("ascii", "replace").split())
+        what = "nothing" if not start else f"something that is no JSON ({start}...)"
+        raise TransportError(
+            f"{_host(address)} answered {what}; it seems to be down or to be no DRMS site.", url=address
+        ) from err
+    if not isinstance(data, dict):
+        raise TransportError(f"{_host(address)} answered JSON that is no DRMS reply: {str(data)[:60]}", url=address)
+    return data
+
+
+def _host(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+
+def _reason(err: requests.RequestException) -> str:
+    # urllib3 wraps the operating system's words several times and repeats the URL, which may hold an e-mail address.
+    cause: BaseException = err
+    while True:
+        inner = getattr(cause, "reason", None) or cause.__cause__ or (cause.args[0] if cause.args else None)
+        if not isinstance(inner, BaseException):
+            break
+        cause = inner
+    if isinstance(err, requests.Timeout) or isinstance(cause, TimeoutError):
+        return "no answer in time"
+    return getattr(cause, "strerror", None) or type(cause).__name__
+
+
+class Site:
+    """
+    A DRMS site.
+
+    Use `site` to get one; each site is made once in a process, so that all clients share what it has told about its
+    series.
+
+    Parameters
+    ----------
+    server
+        drms' description of the site.
+    limits
+        How politely it wants to be treated.
+    """
+
+    def __init__(self, server: ServerConfig, limits: Limits) -> None:
+        self.server = server
+        self.limits = limits
+        self.connection = Connection(server, limits)
+        self._definitions: dict[str, Series] = {}
+        self._registered: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<Site {self.name}: {self.url}>"
+
+    @property
+    def name(self) -> str:
+        """
+        The name under which `site` finds it again.
+        """
+        return str(self.server.name)
+
+    @property
+    def url(self) -> str:
+        """
+        Address of its files, without a slash at the end.
+        """
+        return str(self.server.http_download_baseurl or self.server.cgi_baseurl or "").rstrip("/")
+
+    def drms_client(self) -> drms.Client:
+        """
+        A `drms.Client` that talks over this site's connection.
+        """
+        client = drms.Client(self.server)
+        client._json = self.connection  # noqa: SLF001 - drms offers no other way to choose the connection
+        return client
+
+    def definition(self, series: str) -> Series:
+        """
+        Definition of a series; it is asked for once, and then remembered in memory and on disk.
+
+        Parameters
+        ----------
+        series
+            Name of the series, in any case.
+
+        Raises
+        ------
+        QueryError
+            If the site has no such series.
+        TransportError
+            If the site does not answer.
+        """
+        key = series.lower()
+        if key not in self._definitions:
+            stored = self._stored_definition(key)
+            reply = _read(stored) if stored else None
+            if reply is None:
+                reply = self.connection.series_struct(key)
+                if int(reply.get("status", 1)) != 0:
+                    raise QueryError(
+                        f"Series {series!r} is not known to {self.name}: {_words(reply)}. {self._similar_series(key)}"
+                    )
+                if stored:
+                    _write(stored, reply)
+            self._definitions[key] = Series.from_struct(reply, series)
+        return self._definitions[key]
+
+    def series(self, pattern: str | None = None) -> list[str]:
+        """
+        Names of the series whose name fits a regular expression.
+
+        Raises
+        ------
+        ServerError
+            If the site refuses the pattern.
+        TransportError
+            If the site does not answer.
+        """
+        return list(map(str, self.drms_client().series(pattern)))
+
+    def records(self, record_set: str, *, keys: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, Any]:
+        """
+        Keywords and segment paths of the records of a record set, as the site prints them (contract B.5).
+
+        Raises
+        ------
+        ServerError
+            If the site refuses the record set.
+        TransportError
+            If the site does not answer.
+        """
+        reply: dict[str, Any] = self.connection.rs_list(
+            record_set, key=list(keys), seg=list(segments) or None, recinfo=True
+        )
+        self._check(reply, f"the record set {record_set}")
+        return reply
+
+    def check_registered(self, email: str) -> None:
+        """
+        Make sure that the site knows an e-mail address; it is asked once for each address.
+
+        Raises
+        ------
+        NotRegisteredError
+            If it does not, with its own words.
+        TransportError
+            If the site does not answer.
+        """
+        if not self.server.check_supported("export"):
+            raise NotRegisteredError(f"{self.name} answers searches only; it does not stage files.")
+        if email in self._registered:
+            return
+        reply = self.connection.check_address(email)
+        if int(reply.get("status", -1)) != 2:
+            raise NotRegisteredError(
+                f"The e-mail address is invalid or not registered with {self.name}: {_words(reply)} "
+                "Register it at http://jsoc.stanford.edu/ajax/register_email.html.",
+                status=int(reply.get("status", -1)),
+            )
+        self._registered.add(email)
+
+    def _check(self, reply: dict[str, Any], what: str) -> None:
+        status = int(reply.get("status", 1))
+        if status != 0:
+            raise ServerError(f"{self.name} refused {what}: {_words(reply)}", url=self.url, status=status)
+
+    def _similar_series(self, name: str) -> str:
+        project = name.partition(".")[0]
+        return (
+            f"See what it has with client.series({project + '.'!r})."
+            if project.isalnum()
+            else "Name a series as in 'hmi.m_45s'."
+        )
+
+    def _stored_definition(self, key: str) -> Path | None:
+        host = urlsplit(self.url).hostname or ""
+        if _is_local(host) or not all(part.isidentifier() or part.isalnum() for part in key.split(".")):
+            # A site on this machine is quick to ask, and may have been replaced by another one at the same address.
+            return None
+        return get_cache_dir_path("jsoc_fido") / host / f"{key}.json"
+
+
+def _connection_of(where: str) -> Connection:
+    return site(where).connection
+
+
+def _words(reply: dict[str, Any]) -> str:
+    return str(reply.get("error") or reply.get("msg") or "no reason was given").strip()
+
+
+def _is_local(host: str) -> bool:
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        if time.time() - path.stat().st_mtime > DEFINITION_LIFETIME:
+            return None
+        reply: dict[str, Any] = json.loads(path.read_text("ascii"))
+    except (OSError, ValueError):
+        return None
+    return reply
+
+
+def _write(path: Path, reply: dict[str, Any]) -> None:
+    # Several processes may write at once: each its own file, then one name. Without a writable cache one asks again.
+    temporary = path.with_suffix(f".{threading.get_ident()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(reply), "ascii")
+        temporary.replace(path)
+    except OSError as err:
+        log.debug("the definition could not be kept: %s", err.strerror)
+
+
+@cache
+def _registered_site(name: str) -> Site:
+    try:
+        server = HttpJsonClient(name).server
+    except KeyError as err:
+        raise QueryError(f"Site {name!r} is not known. Use 'jsoc', 'kis', or the URL of a DRMS site.") from err
+    return Site(server, Limits())
+
+
+@cache
+def _site_at(url: str) -> Site:
+    parts = urlsplit(url)
+    try:
+        host, _ = parts.hostname, parts.port
+    except ValueError as err:
+        raise QueryError(f"{url!r} is no URL of a DRMS site: {err}.") from err
+    if not host or parts.username or parts.query or parts.fragment:
+        raise QueryError(f"{url!r} is no URL of a DRMS site; one looks like 'http://127.0.0.1:8080'.")
+    server = ServerConfig(
+        name=url,
+        cgi_baseurl=f"{url}/cgi-bin/ajax/",
+        cgi_show_series="show_series",
+        cgi_jsoc_info="jsoc_info",
+        cgi_jsoc_fetch="jsoc_fetch",
+        cgi_check_address="checkAddress.sh",
+        http_download_baseurl=f"{url}/",
+    )
+    return Site(server, LOCAL if _is_local(host) else Limits())
+
+
+def site(where: str) -> Site:
+    """
+    Find a site by name or URL.
+
+    Parameters
+    ----------
+    where
+        ``"jsoc"``, ``"kis"``, a name registered with `drms.config.register_server`, or a URL, under which
+        ``cgi-bin/ajax/`` has the CGIs.
+
+    Raises
+    ------
+    QueryError
+        If there is no such site.
+
+    Examples
+    --------
+    >>> from jsoc_fido.site import site
+    >>> site("jsoc").url
+    'http://jsoc.stanford.edu'
+    """
+    where = where.strip()
+    if where.lower().startswith(("http://", "https://")):
+        return _site_at(where.rstrip("/"))
+    return _registered_site(where.lower())

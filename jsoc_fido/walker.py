@@ -1,0 +1,212 @@
+"""
+From the attr tree to one `Query` for each OR branch. No text is made here and nobody is asked.
+
+Words of this package and of sunpy's own JSOC client are both understood; a word that is not is an error.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import astropy.units as u
+import sunpy.net.jsoc.attrs as builtin
+from astropy.time import Time
+from sunpy.net import _attrs as common
+from sunpy.net.attr import AttrAnd, AttrOr, AttrWalker, DataAttr
+
+from jsoc_fido import attrs, times
+from jsoc_fido.exceptions import QueryError
+from jsoc_fido.query import KeywordTest, PrimeKeyValue, ProcessStep, Query, TimeSpan, WavelengthSpan
+
+__all__ = ["queries", "understood", "walker"]
+
+
+class Draft:
+    """
+    A query in the making; appliers change it in place.
+    """
+
+    def __init__(self) -> None:
+        self.query = Query()
+
+    def set(self, attr: object, name: str, value: Any) -> None:
+        """
+        Set what can be said only once.
+
+        Raises
+        ------
+        QueryError
+            If it was said before, and otherwise.
+        """
+        before = getattr(self.query, name)
+        if before not in (None, "", value):
+            word = type(attr).__name__
+            raise QueryError(f"{word} was given twice, as {before!r} and as {value!r}; join alternatives with |.")
+        self.set_anew(name, value)
+
+    def add(self, name: str, *values: Any) -> None:
+        """
+        Add to what can be said several times; the same thing twice is said once.
+        """
+        before = getattr(self.query, name)
+        self.set_anew(name, tuple(dict.fromkeys((*before, *values))))
+
+    def set_anew(self, name: str, value: Any) -> None:
+        """
+        Set a part of the query, whatever it was.
+        """
+        self.query = replace(self.query, **{name: value})
+
+
+walker = AttrWalker()
+
+
+def queries(tree: Any) -> list[Query]:
+    """
+    Translate attrs to queries, one for each OR branch.
+
+    Parameters
+    ----------
+    tree
+        An attr, or attrs joined with ``&`` and ``|``.
+
+    Raises
+    ------
+    QueryError
+        If an attr is not understood, or if attrs contradict each other.
+
+    Examples
+    --------
+    >>> from jsoc_fido import attrs, walker
+    >>> walker.queries(attrs.Series("hmi.m_45s") & attrs.PrimeKey("CAMERA", 2))
+    [Query(series='hmi.m_45s', prime_keys=(PrimeKeyValue(name='CAMERA', value=2),))]
+    """
+    result: list[Query] = walker.create(tree)
+    return result
+
+
+def understood() -> frozenset[type]:
+    """
+    The attr types that a search may consist of.
+    """
+    return frozenset(walker.applymm.registry) - {AttrAnd, object}
+
+
+@walker.add_creator(AttrOr)
+def create_branches(wlk: AttrWalker, tree: AttrOr) -> list[Query]:
+    """
+    One query for each branch, whatever the nesting.
+    """
+    return [query for branch in tree.attrs for query in wlk.create(branch)]
+
+
+@walker.add_creator(AttrAnd, DataAttr)
+def create_query(wlk: AttrWalker, tree: Any) -> list[Query]:
+    """
+    One query from attrs that all hold.
+    """
+    if type(tree) not in walker.applymm.registry:
+        raise _not_understood(tree)
+    draft = Draft()
+    wlk.apply(tree, draft)
+    return [draft.query]
+
+
+def _not_understood(attr: object) -> QueryError:
+    words = ", ".join(sorted({kind.__name__ for kind in understood()}))
+    return QueryError(f"{type(attr).__name__} is not understood by the JSOC client: {attr!r}. It understands {words}.")
+
+
+@walker.add_applier(AttrAnd)
+def apply_all(wlk: AttrWalker, tree: AttrAnd, draft: Draft) -> None:
+    for attr in tree.attrs:
+        if type(attr) not in walker.applymm.registry:
+            # Dispatch goes by inheritance: a word of another archive must not pass for one of ours.
+            raise _not_understood(attr)
+        wlk.apply(attr, draft)
+
+
+@walker.add_applier(attrs.Series, builtin.Series)
+def apply_series(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
+    draft.set(attr, "series", attr.value)
+
+
+@walker.add_applier(common.Time)
+def apply_time(wlk: AttrWalker, attr: common.Time, draft: Draft) -> None:
+    if attr.near is not None:
+        raise QueryError(
+            "Time(near=...) is not something DRMS can be asked; leave `near` out and choose from the table."
+        )
+    for time in (attr.start, attr.end):
+        if not isinstance(time, Time) or not time.isscalar or time.masked:
+            raise QueryError(f"Time needs a start and an end that are single times, not {time!r}.")
+    draft.set(attr, "time", TimeSpan(float(times.from_astropy(attr.start)), float(times.from_astropy(attr.end))))
+
+
+@walker.add_applier(common.Wavelength)
+def apply_wavelength(wlk: AttrWalker, attr: common.Wavelength, draft: Draft) -> None:
+    ends = sorted(end.to_value(u.AA, u.spectral()) for end in (attr.min, attr.max))
+    draft.set(attr, "wavelength", WavelengthSpan(*map(float, ends)))
+
+
+@walker.add_applier(common.Sample)
+def apply_sample(wlk: AttrWalker, attr: common.Sample, draft: Draft) -> None:
+    seconds = float(attr.value)
+    if not 0 < seconds < float("inf"):
+        raise QueryError(f"Sample needs a duration longer than nothing, not {seconds} s.")
+    draft.set(attr, "sample", seconds)
+
+
+@walker.add_applier(attrs.PrimeKey, builtin.PrimeKey)
+def apply_prime_key(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
+    draft.add("prime_keys", PrimeKeyValue(attr.label, attr.value))
+
+
+@walker.add_applier(attrs.Segment, builtin.Segment)
+def apply_segment(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
+    draft.add("segments", *(name.strip() for name in attr.value.split(",") if name.strip()))
+
+
+@walker.add_applier(attrs.KeywordComparison, builtin.KeywordComparison)
+def apply_keyword_test(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
+    checked = attrs.KeywordComparison(attr.name, attr.operator, attr.value)
+    draft.add("tests", KeywordTest(checked.name, checked.operator, checked.value))
+
+
+@walker.add_applier(attrs.Keyword, builtin.Keyword)
+def apply_bare_keyword(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
+    raise QueryError(f"Keyword {attr.value!r} needs to have a comparison to a value.")
+
+
+@walker.add_applier(attrs.Keys)
+def apply_keys(wlk: AttrWalker, attr: attrs.Keys, draft: Draft) -> None:
+    draft.add("keys", *attr.names)
+
+
+@walker.add_applier(attrs.RecordSet)
+def apply_record_set(wlk: AttrWalker, attr: attrs.RecordSet, draft: Draft) -> None:
+    draft.set(attr, "record_set", attr.value)
+
+
+@walker.add_applier(attrs.Site)
+def apply_site(wlk: AttrWalker, attr: attrs.Site, draft: Draft) -> None:
+    draft.set(attr, "site", attr.value)
+
+
+@walker.add_applier(attrs.Notify, builtin.Notify)
+def apply_notify(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
+    draft.set(attr, "notify", attr.value)
+
+
+@walker.add_applier(attrs.Protocol, builtin.Protocol)
+def apply_protocol(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
+    draft.set(attr, "protocol", attr.value.lower())
+
+
+@walker.add_applier(attrs.Cutout, builtin.Cutout)
+def apply_cutout(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
+    draft.add("steps", ProcessStep("im_patch", tuple(attr.value.items())))
+
+
+@walker.add_applier(attrs.Process)
+def apply_process(wlk: AttrWalker, attr: attrs.Process, draft: Draft) -> None:
+    draft.add("steps", attr.step)

@@ -1,0 +1,94 @@
+import astropy.units as u
+import pytest
+import sunpy.net.jsoc.attrs as builtin
+from astropy.time import Time
+from sunpy.net import attrs as a
+from sunpy.net.attr import and_
+
+from jsoc_fido import attrs, times
+from jsoc_fido.exceptions import QueryError
+from jsoc_fido.query import KeywordTest, PrimeKeyValue, ProcessStep, TimeSpan, WavelengthSpan
+from jsoc_fido.walker import queries, understood
+
+SERIES = attrs.Series("hmi.m_45s")
+
+
+def one(*words):
+    (query,) = queries(and_(*words))
+    return query
+
+
+def test_every_word_is_understood():
+    assert {getattr(attrs, name) for name in attrs.__all__} <= understood()
+
+
+def test_several_tests_on_one_keyword_are_all_kept():
+    query = one(SERIES, attrs.Keyword("K") > 1, attrs.Keyword("K") < 5, attrs.Keyword("K") != 3)
+    assert query.tests == (KeywordTest("K", ">", 1), KeywordTest("K", "<", 5), KeywordTest("K", "!=", 3))
+
+
+def test_prime_keys_and_segments_add_up():
+    query = one(
+        SERIES,
+        attrs.PrimeKey("HARPNUM", "1") & attrs.PrimeKey("HARPNUM", "2"),
+        attrs.Segment("a") & attrs.Segment("b, c") & attrs.Segment("a"),
+    )
+    assert query.prime_keys == (PrimeKeyValue("HARPNUM", "1"), PrimeKeyValue("HARPNUM", "2"))
+    assert query.segments == ("a", "b", "c")
+
+
+def test_branches_are_flat_whatever_the_nesting():
+    tree = SERIES & (attrs.PrimeKey("A", 1) | (attrs.PrimeKey("A", 2) | attrs.PrimeKey("A", 3)))
+    assert [query.prime_keys[0].value for query in queries(tree)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("scale", ["utc", "tai", "tt"])
+def test_time_in_any_scale_is_the_same_instant(scale):
+    start, end = Time("2014-01-01T00:00:00"), Time("2014-01-01T01:00:00")
+    query = one(SERIES, a.Time(getattr(start, scale), getattr(end, scale)))
+    assert query.time == TimeSpan(
+        pytest.approx(times.parse("2014.01.01_00:00:35_TAI")), pytest.approx(times.parse("2014.01.01_01:00:35_TAI"))
+    )
+
+
+def test_wavelength_and_sample_have_units():
+    query = one(SERIES, a.Wavelength(17.1 * u.nm), a.Sample(10 * u.min))
+    assert query.wavelength == WavelengthSpan(pytest.approx(171), pytest.approx(171))
+    assert query.sample == 600
+
+
+def test_steps_are_kept_in_order():
+    query = one(SERIES, attrs.Process("rebin", scale=0.5), attrs.Process("resize", scale_to=1))
+    assert query.steps == (ProcessStep("rebin", (("scale", 0.5),)), ProcessStep("resize", (("scale_to", 1),)))
+
+
+def test_sunpys_own_words_are_understood():
+    query = one(
+        builtin.Series("hmi.m_45s"),
+        builtin.PrimeKey("CAMERA", "2"),
+        builtin.Segment("magnetogram"),
+        builtin.Keyword("QUALITY") == 0,
+        builtin.Notify("solar@example.com"),
+        builtin.Protocol("FITS"),
+    )
+    assert query.series == "hmi.m_45s"
+    assert query.tests == (KeywordTest("QUALITY", "=", 0),)
+    assert query.protocol == "fits"
+    assert query.notify == "solar@example.com"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((SERIES, a.Instrument("aia")), "Instrument is not understood"),
+        ((a.Instrument("aia"),), "Instrument is not understood"),
+        ((SERIES, attrs.Keyword("K")), "Keyword 'K' needs to have a comparison to a value"),
+        ((SERIES, a.Time("2014-01-01", "2014-01-02", near="2014-01-01T12:00")), "near"),
+        ((SERIES, builtin.Series("hmi.v_45s")), "Series was given twice"),
+        ((SERIES, a.Sample(0 * u.s)), "Sample"),
+        ((SERIES, builtin.Keyword("K") == [1]), "Keyword K"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(words, message):
+    with pytest.raises(QueryError, match=message):
+        one(*words)
