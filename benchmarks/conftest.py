@@ -1,0 +1,60 @@
+"""
+A site that is as slow as one far away, and the two clients that ask it.
+"""
+
+import os
+
+import drms.config
+import pytest
+from astropy.utils import iers
+from drms.config import ServerConfig
+
+from jsoc_fido import localsite
+
+EMAIL = "solar@example.com"
+
+#: Seconds that the site takes for each answer.
+DELAY = 0.1
+
+iers.conf.auto_download = False
+os.environ["PARFIVE_HIDE_PROGRESS"] = "1"
+
+
+@pytest.fixture(scope="session")
+def directory(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("benchmarks") / "site"
+    localsite.init(folder)
+    for day in ("2014-01-01", "2014-01-02", "2014-01-03"):
+        localsite.synthesize(folder, "hmi.v_45s", f"{day}T00:00", f"{day}T01:00", size=64)
+    localsite.synthesize(folder, "aia.lev1_euv_12s", "2014-01-01T00:00", "2014-01-01T01:00", size=16)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def slow_site(directory):
+    with localsite.running(directory, delay=DELAY) as site:
+        yield site
+
+
+@pytest.fixture(params=["jsoc_fido", "sunpy"])
+def client(request, slow_site, monkeypatch):
+    """
+    One of the clients; its ``name`` says which, and both ask the same site.
+    """
+    if request.param == "jsoc_fido":
+        from jsoc_fido import JSOCClient
+
+        return JSOCClient(site=slow_site.url, email=EMAIL)
+    from sunpy.net.jsoc import JSOCClient
+
+    server = ServerConfig(
+        name="JSOC",
+        cgi_baseurl=f"{slow_site.url}/cgi-bin/ajax/",
+        cgi_show_series="show_series",
+        cgi_jsoc_info="jsoc_info",
+        cgi_jsoc_fetch="jsoc_fetch",
+        cgi_check_address="checkAddress.sh",
+        http_download_baseurl=f"{slow_site.url}/",
+    )
+    monkeypatch.setitem(drms.config._server_configs, "jsoc", server)
+    return JSOCClient()
