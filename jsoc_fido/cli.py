@@ -4,6 +4,7 @@ The command ``jsoc-fido``.
 It only says with options what the package says with words, and turns errors into one line and an exit status.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -58,11 +59,9 @@ def main(debug: bool) -> None:
     """
     Solar data from JSOC and other DRMS sites, through sunpy's Fido.
     """
-    if debug:
-        import logging
-
-        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-        logging.getLogger("jsoc_fido").setLevel(logging.DEBUG)
+    # Set before drms is imported, which otherwise lets everything be heard.
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("jsoc_fido").setLevel(logging.DEBUG if debug else logging.WARNING)
 
 
 @main.command()
@@ -125,7 +124,7 @@ def search(output: Path | None, **question: Any) -> None:
     click.echo(f"{len(response)} records of {question['series']}")
     if len(response):
         shown = response.show(*_names(question["keys"])) if question["keys"] else response
-        click.echo("\n".join(shown.pformat(show_unit=False)))
+        click.echo("\n".join(shown.pformat(max_lines=-1, max_width=-1, show_unit=False)))
     if output is not None:
         from astropy.table import QTable
 

@@ -56,15 +56,13 @@ class JSOCClient(BaseClient):
     >>> import jsoc_fido
     >>> from sunpy.net import attrs as a
     >>> client = jsoc_fido.JSOCClient()
-    >>> response = client.search(a.Time("2014-01-01T00:00", "2014-01-01T00:03"), a.jsoc.Series("hmi.v_45s"))
-    >>> response.show("T_REC", "TELESCOP", "CAMERA")
-    <JSOCResponse length=4>
+    >>> response = client.search(a.Time("2014-01-01T00:00", "2014-01-01T00:02"), a.jsoc.Series("hmi.v_45s"))
+    >>> print(response.show("T_REC", "TELESCOP", "CAMERA"))
              T_REC          TELESCOP CAMERA
     ----------------------- -------- ------
     2014.01.01_00:00:45_TAI  SDO/HMI      2
     2014.01.01_00:01:30_TAI  SDO/HMI      2
     2014.01.01_00:02:15_TAI  SDO/HMI      2
-    2014.01.01_00:03:00_TAI  SDO/HMI      2
     """
 
     def __init__(self, site: str | None = None, email: str | None = None) -> None:
@@ -329,7 +327,7 @@ class JSOCClient(BaseClient):
         record_set = compose.compose(query, definition)
         keys = compose.keys(query, definition) or ("**ALL**",)
         segments = record_set.segments or tuple(definition.segments)
-        log.info("asking %s for %s", where.name, record_set)
+        log.debug("asking %s for %s", where.name, record_set)
         reply = where.records(str(record_set), keys=(*keys, *PSEUDO_KEYS), segments=segments)
         question = Question(query, str(record_set), where.name, definition.name, segments, int(reply.get("count", 0)))
         return JSOCResponse.from_reply(reply, definition, question, client=self)

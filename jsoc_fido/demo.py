@@ -15,10 +15,10 @@ from typing import Any
 
 import astropy.units as u
 import click
-import matplotlib as mpl
 import numpy as np
 import sunpy.map
 from astropy.utils import iers
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from parfive import Results
 from sunpy.data.test import get_test_filepath
@@ -36,8 +36,8 @@ HOLDINGS = (
     ("hmi.v_45s", "2014-01-01T00:00", "2014-01-01T01:00", 64),
     ("hmi.v_45s", "2014-01-02T00:00", "2014-01-02T01:00", 64),
     ("aia.lev1_euv_12s", "2014-01-01T00:00", "2014-01-01T01:00", 32),
-    ("hmi.v_720s", "2011-02-15T00:00", "2011-02-15T00:12", 512),
-    ("hmi.m_720s", "2011-02-15T00:00", "2011-02-15T00:12", 512),
+    ("hmi.v_720s", "2011-02-15T00:00", "2011-02-15T00:12", 256),
+    ("hmi.m_720s", "2011-02-15T00:00", "2011-02-15T00:12", 256),
 )
 
 #: The real image of this series, with everything that was measured when it was taken.
@@ -45,12 +45,12 @@ REAL_SERIES = "aia.lev1"
 
 PICTURE = "jsoc-fido-demo.png"
 
-#: How images are drawn, by a word of their CONTENT: title, unit, limit of the colours, colours.
+#: How images are drawn, by a word of their CONTENT: title, colours, scale, ticks.
 LOOKS = {
-    "DOPPLERGRAM": ("Doppler velocity, computed", "m/s", 2500.0, "RdBu_r"),
-    "MAGNETOGRAM": ("line-of-sight field, computed", "G", 500.0, "gray"),
+    "DOPPLERGRAM": ("SDO/HMI velocity less the orbit's, computed", "RdBu_r", Normalize(-2500, 2500), (-2000, 0, 2000)),
+    "MAGNETOGRAM": ("SDO/HMI line-of-sight field, computed", "gray", Normalize(-500, 500), (-500, 0, 500)),
 }
-OBSERVED = ("as observed", "DN", None, None)
+OBSERVED = ("SDO/AIA 171 \u00c5, as observed", "sdoaia171", PowerNorm(0.35, 0, 2000), (0, 200, 2000))
 
 FIRST_DAY = ("2014-01-01T00:00:00", "2014-01-01T01:00:00")
 SECOND_DAY = ("2014-01-02T00:00:00", "2014-01-02T01:00:00")
@@ -136,7 +136,7 @@ def _search() -> list[int]:
     for title, words, expected in searches:
         _heading(f"Search: {title}")
         found = Fido.search(*words)
-        click.echo(found)
+        click.echo(repr(found))
         lengths = [len(table) for table in found]
         if lengths != expected:
             raise DataError(f"The search for {title} found {lengths} records instead of {expected}.")
@@ -159,7 +159,7 @@ def _fetch(directory: Path) -> list[str]:
     _heading("Fetch, step by step: search, stage, wait, download")
     client = jsoc_fido.JSOCClient()
     response = client.search(half_hour, a.jsoc.Series(REAL_SERIES), a.Wavelength(171 * u.AA), NOTIFY)
-    click.echo(response)
+    click.echo(repr(response))
     request: Any = client.request_data(response)  # one series is one request
     click.echo(request)
     request.wait(sleep=0.2, timeout=60, verbose=False)
@@ -178,25 +178,28 @@ def _complete(results: Results) -> list[str]:
 
 def _draw(files: list[str], picture: Path) -> None:
     """
-    Draw the images next to each other, each on its own coordinates.
+    Draw the images next to each other, north up, each on its own coordinates.
     """
-    figure = Figure(figsize=(4.6 * len(files), 5.4), layout="constrained")
+    figure = Figure(figsize=(4.6 * len(files), 5.2), layout="constrained")
     for index, file in enumerate(files, start=1):
         image = sunpy.map.Map(file)
+        height, width = image.data.shape
+        click.echo(f"{Path(file).name}: {width} x {height} pixels, {image.date.utc.isot}")
         content = str(image.meta.get("content", "")).upper()
-        title, unit, limit, colours = next((look for word, look in LOOKS.items() if word in content), OBSERVED)
-        scale = {} if limit is None else {"norm": mpl.colors.Normalize(-limit, limit), "cmap": colours}
+        title, colours, scale, ticks = next((look for word, look in LOOKS.items() if word in content), OBSERVED)
+        if "DOPPLERGRAM" in content:
+            image = image - image.meta["obs_vr"] * image.unit
+        image = image.rotate(order=0, missing=np.nan)  # HMI looks at the Sun upside down
         axes = figure.add_subplot(1, len(files), index, projection=image)
-        drawn = image.plot(axes=axes, title=False, autoalign=False, **scale)
+        drawn = image.plot(axes=axes, title=False, autoalign=False, cmap=colours, norm=scale)
         image.draw_limb(axes=axes, color="0.5", linewidth=0.8)
         image.draw_grid(axes=axes, grid_spacing=30 * u.deg, color="0.5", linewidth=0.4, annotate=False)
-        date = image.date.utc.strftime("%Y-%m-%d %H:%M:%S")
-        axes.set_title(f"{image.observatory} {image.measurement}\n{title}\n{date} UTC")
-        figure.colorbar(drawn, ax=axes, orientation="horizontal", shrink=0.7, label=unit)
-        height, width = image.data.shape
-        low, high = np.nanmin(image.data), np.nanmax(image.data)
-        click.echo(f"{Path(file).name}: {width} x {height}, from {low:.4g} to {high:.4g} {unit}")
-    figure.savefig(picture, dpi=110)
+        axes.coords.grid(draw_grid=False)
+        axes.set_title(f"{title}\n{image.date.utc.strftime('%Y-%m-%d %H:%M:%S')} UTC")
+        figure.colorbar(
+            drawn, ax=axes, orientation="horizontal", shrink=0.7, label=f"{image.unit or 'DN'}", ticks=ticks
+        )
+    figure.savefig(picture, dpi=75, bbox_inches="tight")
     click.echo(picture)
 
 

@@ -176,7 +176,7 @@ def wait(request: drms.ExportRequest, *, timeout: float) -> None:
                 request_id=request.id,
                 status=request.status,
             )
-        log.info("%s is being staged, for %.0f s now", request.id, time.monotonic() - began)
+        log.debug("%s is being staged, for %.0f s now", request.id, time.monotonic() - began)
         time.sleep(min(pause, left))
         pause = min(1.5 * pause, longest)
         request.has_finished()

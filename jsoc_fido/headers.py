@@ -123,7 +123,8 @@ def header(series: Series, values: Mapping[str, object], *, segment: str | None,
         Definition of the series.
     values
         Values by keyword: numbers, strings, and for times seconds (`jsoc_fido.times`); absent, None or NaN where
-        missing. A keyword that each segment has for itself is ``NAME_000``, ``NAME_001``, ... Constants may be left out.
+        missing. A keyword that each segment has for itself is ``NAME_000``, ``NAME_001``, ... Constants may be left
+        out.
     segment
         Name of the segment, None for a record without.
     recnum

@@ -153,15 +153,15 @@ class TimeDRMS(TimeFormat):  # type: ignore[misc]  # astropy has no types
 
     def __getstate__(self) -> dict[str, Any]:
         # astropy's masked arrays forget their mask when they are pickled (astropy 8.0).
-        mask = getattr(self._jd1, "mask", None)
-        return {**self.__dict__, "_jd1": _plain(self._jd1), "_jd2": _plain(self._jd2), "mask": mask}
+        mask = getattr(self.jd1, "mask", None)
+        return {**self.__dict__, "_jd1": _plain(self.jd1), "_jd2": _plain(self.jd2), "mask": mask}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         mask = state.pop("mask")
         self.__dict__.update(state)
         if mask is not None:
-            self._jd1 = Masked(self._jd1, mask=mask)
-            self._jd2 = Masked(self._jd2, mask=self._jd1.mask)
+            self.jd1 = Masked(self.jd1, mask=mask)
+            self.jd2 = Masked(self.jd2, mask=self.jd1.mask)
 
 
 def _plain(values: Any) -> Any:

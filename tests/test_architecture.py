@@ -44,7 +44,7 @@ LAYERS = [
     {"client"},
     {"exports", "download", "response", "walker", "compose", "attrs"},
     {"headers", "site", "config", "version"},
-    {"series"},
+    {"series", "fitsfiles"},
     {"recordset", "binding", "filters", "tokens"},
     {"times", "slots", "timetext", "clocks", "query"},
     {"exceptions"},

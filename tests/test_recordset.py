@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import strategies
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jsoc_fido import recordset, times
@@ -406,22 +406,22 @@ def test_written_lists_read_back(record_sets, separator):
 @given(st.text(strategies.PRINTABLE, max_size=20), st.booleans())
 def test_any_value_is_refused_or_reads_back(text, quoted):
     value = strategies.refused(Value, text, quoted)
-    assume(value is not None)
-    assert parse(f"x[{value}]").filters == (KeyFilter((value,)),)
+    if value is not None:
+        assert parse(f"x[{value}]").filters == (KeyFilter((value,)),)
 
 
 @given(strategies.values, strategies.values, st.sampled_from("-/"))
 def test_any_range_is_refused_or_reads_back(start, end, operator):
     item = strategies.refused(Range, start, end) if operator == "-" else strategies.refused(Span, start, str(end))
-    assume(item is not None)
-    assert parse(f"x[{item}]").filters == (KeyFilter((item,)),)
+    if item is not None:
+        assert parse(f"x[{item}]").filters == (KeyFilter((item,)),)
 
 
 @given(st.text(strategies.PRINTABLE, max_size=20))
 def test_any_condition_is_refused_or_reads_back(text):
     condition = strategies.refused(SqlFilter, text)
-    assume(condition is not None)
-    assert parse(f"x{condition}").filters == (condition,)
+    if condition is not None:
+        assert parse(f"x{condition}").filters == (condition,)
 
 
 @given(
@@ -431,9 +431,9 @@ def test_any_condition_is_refused_or_reads_back(text):
 )
 def test_any_text_is_refused_or_stable(text):
     found = strategies.refused(parse_list, text)
-    assume(found is not None)
-    assert parse_list(",".join(map(str, found))) == found
-    for record_set in found:
+    if found is not None:
+        assert parse_list(",".join(map(str, found))) == found
+    for record_set in found or ():
         for keys in SERIES.values():
             strategies.refused(bind, record_set, keys)
 

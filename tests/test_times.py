@@ -142,9 +142,7 @@ def test_not_times(text):
 
 
 def test_messages_say_what_would_work():
-    with pytest.raises(
-        QueryError, match=r"'T00:00:00Z' is left over after '2014.01.01'; write YYYY.MM"
-    ):
+    with pytest.raises(QueryError, match=r"'T00:00:00Z' is left over after '2014.01.01'; write YYYY.MM"):
         times.parse("2014.01.01T00:00:00Z")
     with pytest.raises(QueryError, match="time zone that DRMS knows; use TAI"):
         times.parse("2014-01-01T00:00:00-2014")

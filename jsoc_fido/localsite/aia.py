@@ -101,12 +101,10 @@ class AIA(Product):
         made = np.floor(start) + 475200.0
         return columns | {
             "T_OBS": start + exposure / 2, "DATE__OBS": start, "DATE": made, "ISPPKTIM": start - 2.5,
-            "WAVELNTH": wavelength,
-            "FSN": number, "ASQFSN": number, "AIAHFSN": number - 8, "ASQHDR": number + (2 << 30), "WAVE_STR": name,
-            "INSTRUME": f"AIA_{telescope}", "CAMERA": telescope, "EXPTIME": exposure + 0.000825,
-            "INT_TIME": exposure + 0.26,
-            "AIMGSHCE": round(exposure * 1000), "AIMSHCBC": 41.0 + exposure * 1000,
-            "AIMSHCBE": 26.0 + exposure * 1000,
+            "WAVELNTH": wavelength, "FSN": number, "ASQFSN": number, "AIAHFSN": number - 8,
+            "ASQHDR": number + (2 << 30), "WAVE_STR": name, "INSTRUME": f"AIA_{telescope}", "CAMERA": telescope,
+            "EXPTIME": exposure + 0.000825, "INT_TIME": exposure + 0.26, "AIMGSHCE": round(exposure * 1000),
+            "AIMSHCBC": 41.0 + exposure * 1000, "AIMSHCBE": 26.0 + exposure * 1000,
             "AIMSHCTC": 55.0 + exposure * 1000, "AIMSHCTE": 69.0 + exposure * 1000, "IMSCL_MP": pointing["CDELT1"],
             "X0_MP": pointing["CRPIX1"] - 1, "Y0_MP": pointing["CRPIX2"] - 1,
             # Counted from 1958, as the spacecraft does.

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 DATABASE = "site.sqlite"
 STORAGE = "SUM0"
 
+#: Records that are in memory as rows at the same time.
+BATCH = 1000
+
 
 @dataclass(frozen=True)
 class Holding:
@@ -364,13 +367,15 @@ class Catalogue:
         if not records:
             return []
         holding = self.holding(series_name)
-        rows = Rows(holding.series, holding.table, self._targets(holding.series)).rows(records)
+        maker = Rows(holding.series, holding.table, self._targets(holding.series))
         lower = holding.series.name.lower()
         with self._writing() as connection:
-            recnums = take(connection, f"recnum {lower}", len(rows))
-            for recnum, row in zip(recnums, rows, strict=True):
-                row["recnum"] = recnum
-            connection.execute(holding.table.insert(), rows)
+            recnums = take(connection, f"recnum {lower}", len(records))
+            for start in range(0, len(records), BATCH):
+                rows = maker.rows(records[start : start + BATCH])
+                for recnum, row in zip(recnums[start:], rows, strict=False):
+                    row["recnum"] = recnum
+                connection.execute(holding.table.insert(), rows)
         return list(recnums)
 
     @contextmanager
@@ -417,7 +422,9 @@ def _engine(directory: Path, database: str | None) -> sa.Engine:
         try:
             return sa.create_engine(database)
         except (SQLAlchemyError, ImportError) as err:
-            raise DataError(f"{database!r} is no database that can be used: {_words(err)}.") from err
+            # The URL may hold a password.
+            name = database.partition(":")[0]
+            raise DataError(f"A database of the kind {name!r} cannot be used: {_words(err)}.") from err
     engine = sa.create_engine(f"sqlite:///{directory / DATABASE}", connect_args={"timeout": 60})
 
     @sa.event.listens_for(engine, "connect")

@@ -84,8 +84,7 @@ class HMI(Product):
         made = np.floor(group.time) + 409557.0  # some days later
         return {
             "T_OBS": observed, "DATE__OBS": np.round(observed - exposure / 2, 1), "DATE": made,
-            "DATE_S": made - 7200.0,
-            "DATE_B": made - 3600.0, "CAMERA": camera, "INSTRUME": _CAMERAS[camera],
+            "DATE_S": made - 7200.0, "DATE_B": made - 3600.0, "CAMERA": camera, "INSTRUME": _CAMERAS[camera],
             # Now and then something is wrong with an image.
             "QUALITY": np.where(group.number % 4999 == 0, 0x400, 0),
         }  # fmt: skip

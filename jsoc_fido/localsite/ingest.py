@@ -170,7 +170,7 @@ def _series(catalogue: Catalogue, path: Path, cards: fits.Header, name: str | No
         name = told["series"] if told else _series_in_name(catalogue, path)
     if name is None:
         raise DataError(
-            f"{path} does not tell its series, neither by a card DRMS_ID nor by its name; name the series with --series."
+            f"{path} does not tell its series, neither by a card DRMS_ID nor by its name; name it with --series."
         )
     try:
         return catalogue.series(name)

@@ -37,9 +37,8 @@ class IRIS(Product):
         for index, (time, number) in enumerate(zip(group.time, group.number, strict=True)):
             across = offset if jaw else np.zeros(1)
             x, y = np.meshgrid(across, offset)
-            view = images.disk(
-                *(axis / now.rsun_obs[index] for axis in np.meshgrid(across, offset)), now.crlt_obs[index]
-            )
+            radius = now.rsun_obs[index]
+            view = images.disk(x / radius, y / radius, float(now.crlt_obs[index]))
             light = images.channel(view, surroundings(float(time)), float(now.crln_obs[index]), 304, 10.0, int(number))
             cube[index] = light if jaw else light * _line_profile(size)
         start, scale = group.time - 2.0, along_slit if jaw else _SPECTRUM[group.subject][1] / size
@@ -54,8 +53,7 @@ class IRIS(Product):
             "IMG_PATH": {"FUV": "FUV", "NUV": "NUV", "SJI": "SJI_1400W"}[group.subject], "CRS_TYPE": group.subject,
             "CDELT1": scale, "CDELT2": along_slit, "CRPIX1": middle, "CRPIX2": middle, "CRVAL1": pixel, "CRVAL2": 0.0,
             "CRVAL3": 0.0, "CTYPE1": name, "CTYPE2": "HPLT-TAN", "CTYPE3": None if jaw else "HPLN-TAN",
-            "CUNIT1": unit,
-            "CUNIT2": "arcsec", "CUNIT3": None if jaw else "arcsec", "WCSAXES": 2 if jaw else 3,
+            "CUNIT1": unit, "CUNIT2": "arcsec", "CUNIT3": None if jaw else "arcsec", "WCSAXES": 2 if jaw else 3,
         }, {"image_lev1": cube}  # fmt: skip
 
 

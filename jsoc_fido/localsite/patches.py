@@ -162,9 +162,8 @@ class Inversion(HMI):
         cubes = _cubes(group.series, scenes)
         velocity = np.array([np.nanmean(scene.velocity) for scene in scenes])
         return {
-            **housekeeping.SHARP, **CAMERA.pointing(size), **_by_segment(group.series, cubes), **self.observed(series,
-            group, now),
-            **solar(now, CAMERA.cdelt(size)), "INVVLAVE": velocity * 100.0,
+            **housekeeping.SHARP, **CAMERA.pointing(size), **solar(now, CAMERA.cdelt(size)),
+            **_by_segment(group.series, cubes), **self.observed(group, now), "INVVLAVE": velocity * 100.0,
             "INVBLAVE": np.array([np.nanmean(scene.line_of_sight) for scene in scenes]),
         }, cubes  # fmt: skip
 
@@ -315,8 +314,7 @@ class EqualArea:
         """
         cards = {
             "CRPIX1": (self.width + 1) / 2, "CRPIX2": (self.height + 1) / 2, "CDELT1": self.cdelt,
-            "CDELT2": self.cdelt,
-            "CRVAL1": region.longitude, "CRVAL2": region.latitude,
+            "CDELT2": self.cdelt, "CRVAL1": region.longitude, "CRVAL2": region.latitude,
         }  # fmt: skip
         longitude, latitude = self._grid(region)
         stonyhurst = (longitude - now.crln_obs[index] + 180.0) % 360.0 - 180.0
@@ -341,18 +339,15 @@ def _followed(region: Region, now: Ephemeris) -> Columns:
     spots = 1 if region.noaa else 0
     return {
         "HARPNUM": region.number, "NOAA_AR": region.noaa, "NOAA_NUM": spots,
-        "NOAA_ARS": str(region.noaa) if spots else None,
-        "T_FRST": region.first - regions.DAY, "T_FRST1": region.first, "T_LAST1": region.last,
-        "T_LAST": region.last + regions.DAY,
+        "NOAA_ARS": str(region.noaa) if spots else None, "T_FRST": region.first - regions.DAY,
+        "T_FRST1": region.first, "T_LAST1": region.last, "T_LAST": region.last + regions.DAY,
         "N_PATCH1": round((region.last - region.first) / 720.0) + 1,
         "N_PATCH": round((region.last - region.first + 2 * regions.DAY) / 720.0) + 1,
         "LAT_MIN": region.latitude - height, "LAT_MAX": region.latitude + height,
-        "LATDTMIN": region.latitude - height,
-        "LATDTMAX": region.latitude + height, "LON_MIN": longitude - width, "LON_MAX": longitude + width,
-        "LONDTMIN": longitude - width, "LONDTMAX": longitude + width, "LAT_FWT": region.latitude,
-        "LON_FWT": longitude,
-        "LAT_FWTPOS": region.latitude, "LON_FWTPOS": longitude + across, "LAT_FWTNEG": region.latitude,
-        "LON_FWTNEG": longitude - across,
+        "LATDTMIN": region.latitude - height, "LATDTMAX": region.latitude + height, "LON_MIN": longitude - width,
+        "LON_MAX": longitude + width, "LONDTMIN": longitude - width, "LONDTMAX": longitude + width,
+        "LAT_FWT": region.latitude, "LON_FWT": longitude, "LAT_FWTPOS": region.latitude,
+        "LON_FWTPOS": longitude + across, "LAT_FWTNEG": region.latitude, "LON_FWTNEG": longitude - across,
     }  # fmt: skip
 
 
@@ -376,30 +371,26 @@ def _measured(scenes: list[Scene], cell: np.ndarray) -> Columns:
     unit = flux / 1e21
     weather = {
         "USFLUX": flux, "MEANGAM": 30.0 + unit, "MEANGBT": 110.0 - unit, "MEANGBZ": 115.0 - unit,
-        "MEANGBH": 50.0 + 0.2 * unit,
-        "MEANJZD": 0.1 + 0.01 * unit, "TOTUSJZ": 6e11 * unit, "MEANALP": 0.02 + 0.001 * unit,
-        "MEANJZH": 0.004 + 0.0005 * unit,
-        "TOTUSJH": 35.0 * unit, "ABSNJZH": 4.0 * unit, "SAVNCPP": 4e11 * unit, "MEANPOT": 3000.0 + 300.0 * unit,
-        "TOTPOT": 5e21 * unit**1.1, "MEANSHR": 22.0 + 0.5 * unit, "SHRGT45": 10.0 + 0.8 * unit,
+        "MEANGBH": 50.0 + 0.2 * unit, "MEANJZD": 0.1 + 0.01 * unit, "TOTUSJZ": 6e11 * unit,
+        "MEANALP": 0.02 + 0.001 * unit, "MEANJZH": 0.004 + 0.0005 * unit, "TOTUSJH": 35.0 * unit,
+        "ABSNJZH": 4.0 * unit, "SAVNCPP": 4e11 * unit, "MEANPOT": 3000.0 + 300.0 * unit, "TOTPOT": 5e21 * unit**1.1,
+        "MEANSHR": 22.0 + 0.5 * unit, "SHRGT45": 10.0 + 0.8 * unit,
     }  # fmt: skip
     errors = {
         "ERRVF": "USFLUX", "ERRGAM": "MEANGAM", "ERRBT": "MEANGBT", "ERRBZ": "MEANGBZ", "ERRBH": "MEANGBH",
-        "ERRJZ": "MEANJZD",
-        "ERRUSI": "TOTUSJZ", "ERRALP": "MEANALP", "ERRMIH": "MEANJZH", "ERRTUI": "TOTUSJH", "ERRTAI": "ABSNJZH",
-        "ERRJHT": "SAVNCPP", "ERRMPOT": "MEANPOT", "ERRTPOT": "TOTPOT", "ERRMSHA": "MEANSHR",
+        "ERRJZ": "MEANJZD", "ERRUSI": "TOTUSJZ", "ERRALP": "MEANALP", "ERRMIH": "MEANJZH", "ERRTUI": "TOTUSJH",
+        "ERRTAI": "ABSNJZH", "ERRJHT": "SAVNCPP", "ERRMPOT": "MEANPOT", "ERRTPOT": "TOTPOT", "ERRMSHA": "MEANSHR",
     }  # fmt: skip
     inside = np.maximum(pixels, 1.0)
     mean = total(line_of_sight) / inside
     deviation = np.sqrt(np.maximum(total(line_of_sight**2) / inside - mean**2, 0.0))
     return weather | {name: 0.005 * weather[of] for name, of in errors.items()} | {
         "R_VALUE": np.log10(np.maximum(flux / 1e18, 1.0)), "CMASK": strong, "NPIX": pixels.astype(int),
-        "NACR": strong.astype(int),
-        "SIZE": total(on / foreshortening) * cell * 2 * part, "AREA": total(on * foreshortening) * cell * part,
+        "NACR": strong.astype(int), "SIZE": total(on / foreshortening) * cell * 2 * part,
+        "AREA": total(on * foreshortening) * cell * part,
         "SIZE_ACR": total(active / foreshortening) * cell * 2 * part,
-        "AREA_ACR": total(active * foreshortening) * cell * part,
-        "MTOT": positive + negative, "MNET": positive - negative, "MPOS_TOT": positive, "MNEG_TOT": negative,
-        "MMEAN": mean,
-        "MSTDEV": deviation,
+        "AREA_ACR": total(active * foreshortening) * cell * part, "MTOT": positive + negative,
+        "MNET": positive - negative, "MPOS_TOT": positive, "MNEG_TOT": negative, "MMEAN": mean, "MSTDEV": deviation,
         # What the two series call the flux, the gradient and the pixels of the line of sight field.
         "INVKEYI3": strong.astype(int), "INVKEYD1": 0.7 * flux, "INVKEYD2": 0.6 * weather["MEANGBT"],
         "INVNPRCS": strong.astype(int), "INVVLAVE": 0.7 * flux, "INVBLAVE": 0.6 * weather["MEANGBT"],

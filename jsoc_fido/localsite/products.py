@@ -186,8 +186,7 @@ def solar(now: Ephemeris, cdelt: float) -> Columns:
     return {
         "DSUN_OBS": now.dsun_obs, "RSUN_OBS": now.rsun_obs, "R_SUN": now.rsun_obs / cdelt, "CRLN_OBS": now.crln_obs,
         "CRLT_OBS": now.crlt_obs, "HGLT_OBS": now.crlt_obs, "HGLN_OBS": 0.0, "CAR_ROT": now.car_rot,
-        "OBS_VR": now.obs_vr,
-        "OBS_VW": now.obs_vw, "OBS_VN": now.obs_vn,
+        "OBS_VR": now.obs_vr, "OBS_VW": now.obs_vw, "OBS_VN": now.obs_vn,
         **{f"{frame}{axis}_OBS": value for frame in ("GAE", "GEI") for axis, value in geocentric.items()},
         **{f"{frame}{axis}_OBS": value for frame in ("HAE", "HEI") for axis, value in heliocentric.items()},
     }  # fmt: skip

@@ -205,10 +205,10 @@ class _Compiler:
     def visit_literal(self, node: exp.Literal) -> Operand:
         if node.is_string:
             return Operand(None, "quoted", node.this)
-        return Operand(sa.literal(_number(node.this)), "number", node.this)
+        return Operand(_literal(_number(node.this)), "number", node.this)
 
     def visit_hexstring(self, node: exp.HexString) -> Operand:
-        return Operand(sa.literal(_number(f"0x{node.this}")), "number", f"0x{node.this}")
+        return Operand(_literal(_number(f"0x{node.this}")), "number", f"0x{node.this}")
 
     def visit_column(self, node: exp.Column) -> Operand:
         if not isinstance(node.this, exp.Identifier):
@@ -227,7 +227,7 @@ class _Compiler:
         arguments = function.expressions if isinstance(function, exp.Anonymous) else []
         if len(arguments) != 1 or f"{node.this.name}.{function.name}".lower() != "drms.image_exists":
             raise QueryError(f"{node.sql(dialect='postgres')!r} is not allowed; the one function is drms.image_exists.")
-        return Operand(self.number(self.visit(arguments[0])).bitwise_and(NO_IMAGE) == 0, "truth")
+        return Operand(self.number(self.visit(arguments[0])).bitwise_and(_literal(NO_IMAGE)) == 0, "truth")
 
     def truth(self, node: exp.Expression) -> Any:
         part = self.visit(node)
@@ -237,7 +237,7 @@ class _Compiler:
 
     def number(self, part: Operand) -> Any:
         if part.kind == "quoted":
-            return sa.literal(_number(part.text))
+            return _literal(_number(part.text))
         if part.kind != "number":
             raise QueryError("Only numbers can be calculated with in an SQL condition.")
         return part.sql
@@ -252,10 +252,15 @@ class _Compiler:
         return Operand(compare(_typed(left, right), _typed(right, left)), "truth")
 
 
+def _literal(number: float) -> sa.BindParameter[Any]:
+    # PostgreSQL takes an integer for one of 32 bits unless it is told.
+    return sa.literal(number, sa.BigInteger() if isinstance(number, int) else sa.Float(53))
+
+
 def _typed(part: Operand, other: Operand) -> Any:
     if part.kind == "quoted":
         if other.kind == "number":
-            return sa.literal(_quoted_number(part.text, other.keyword))
+            return _literal(_quoted_number(part.text, other.keyword))
         return sa.literal(part.text)
     if part.kind == "number" and other.kind in {"string", "quoted"}:
         if not part.text:

@@ -63,7 +63,7 @@ def test_tables_of_another_version_are_refused(tmp_path):
 
 
 def test_a_wrong_database_url_is_named(tmp_path):
-    with pytest.raises(DataError, match="'nonsense:' is no database"):
+    with pytest.raises(DataError, match="A database of the kind 'nonsense' cannot be used"):
         Catalogue.create(tmp_path, "nonsense:")
 
 
