@@ -203,7 +203,7 @@ class JSOCResponse(QueryResponseTable):
         Show all columns from now on.
         """
         # A slice shares its attributes with the table it comes from, which shall go on as it is.
-        self.meta = deepcopy(self.meta)
+        self.meta: Any = deepcopy(self.meta)
         return super().unhide_columns()
 
     @property
