@@ -28,6 +28,7 @@ from sunpy.net import attrs as a
 import jsoc_fido
 from jsoc_fido import attrs, localsite
 from jsoc_fido.exceptions import DataError
+from jsoc_fido.response import JSOCResponse
 
 __all__ = ["build", "run"]
 
@@ -136,12 +137,22 @@ def _search() -> list[int]:
     for title, words, expected in searches:
         _heading(f"Search: {title}")
         found = Fido.search(*words)
-        click.echo(repr(found))
+        _show(*found)
         lengths = [len(table) for table in found]
         if lengths != expected:
             raise DataError(f"The search for {title} found {lengths} records instead of {expected}.")
         counts += lengths
     return counts
+
+
+def _show(*tables: JSOCResponse) -> None:
+    """
+    Print tables as sunpy's guide shows them: the first rows and the last.
+    """
+    for table in tables:
+        click.echo(f"{len(table)} Results from the {type(table.client).__name__}:\nSource: {table.client.info_url}\n")
+        shown = table.show(*table.display_keys)
+        click.echo("\n".join(shown.pformat(max_lines=16, max_width=-1, show_unit=False)) + "\n")
 
 
 def _fetch(directory: Path) -> list[str]:
@@ -159,10 +170,10 @@ def _fetch(directory: Path) -> list[str]:
     _heading("Fetch, step by step: search, stage, wait, download")
     client = jsoc_fido.JSOCClient()
     response = client.search(half_hour, a.jsoc.Series(REAL_SERIES), a.Wavelength(171 * u.AA), NOTIFY)
-    click.echo(repr(response))
+    _show(response)
     request: Any = client.request_data(response)  # one series is one request
     click.echo(request)
-    request.wait(sleep=0.2, timeout=60, verbose=False)
+    request.wait(sleep=0.2, timeout=60)
     click.echo(request)
     step_by_step = _complete(client.get_request(request, path=directory, progress=sys.stderr.isatty(), overwrite=True))
     return [*step_by_step, *at_once]

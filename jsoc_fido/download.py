@@ -4,8 +4,10 @@ From a finished request to files on disk: names, folders, and a downloader that 
 Names come from the server and values from the database; neither may lead out of the folder the user chose.
 """
 
+import asyncio
 import logging
 import re
+import signal
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -101,10 +103,21 @@ def targets(files: Sequence[RemoteFile], path: str | Path | None, response: JSOC
 
 def be_polite(downloader: parfive.Downloader, limits: Limits) -> None:
     """
-    Hold a downloader, whoever made it, to what a site allows.
+    Hold a downloader, whoever made it, to what a site allows, and let it give Ctrl-C back to Python when it is done.
     """
     # Fido makes one with five connections and five splits for clients that it does not know.
     downloader.config.max_conn = min(downloader.config.max_conn, limits.connections)
+    run_download = downloader.run_download
+
+    async def run_and_release() -> parfive.Results:
+        # parfive lets its event loop catch signals and leaves it so; from then on Ctrl-C would reach nobody.
+        try:
+            return await run_download()
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().remove_signal_handler(number)
+
+    downloader.run_download = run_and_release
 
 
 def enqueue(downloader: parfive.Downloader, files: Sequence[RemoteFile], paths: Sequence[Path]) -> None:

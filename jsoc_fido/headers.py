@@ -184,7 +184,9 @@ def _card(entry: _Entry, value: Any) -> fits.Card | None:
         return None
     if missing and (stem := COORDINATE.fullmatch(entry.card)):
         content, missing = (1.0 if stem[1] == "CDELT" else 0.0), False
-    return _fitted(entry.card, content, _comment(entry, missing=missing))
+    comment = _comment(entry.keyword, missing=missing)
+    original = f"{' ' if comment else ''}{{{entry.key}}}" if entry.card != entry.key.upper() else ""
+    return _fitted(entry.card, content, comment, original)
 
 
 def _content(keyword: Keyword, value: Any) -> int | float | str | None:
@@ -208,31 +210,45 @@ def _content(keyword: Keyword, value: Any) -> int | float | str | None:
     return times.format(number, zone, 3).removesuffix("Z")
 
 
-def _comment(entry: _Entry, *, missing: bool) -> str:
+def _comment(keyword: Keyword, *, missing: bool) -> str:
     """
-    ``[unit] (MISSING) note {NAME}``, the note without its alias and up to its first single dash (contract E.5).
+    ``[unit] (MISSING) note``, the note without its alias and up to its first single dash (contract E.5).
     """
-    keyword = entry.keyword
     note = _CAST.sub("", keyword.note)
     parts = [
         f"[{keyword.units}]" if keyword.units not in {"", "none"} else "",
         "(MISSING)" if missing else "",
         _SINGLE_DASH.split(note, maxsplit=1)[0].replace("--", "-").strip(),
-        f"{{{entry.key}}}" if entry.card != entry.key.upper() else "",
     ]
     return _ascii(" ".join(part for part in parts if part))
 
 
-def _fitted(name: str, content: float | str | None, comment: str) -> fits.Card:
+def _fitted(name: str, content: float | str | None, comment: str, original: str) -> fits.Card:
     """
-    A card whose comment is cut to the room there is; astropy warns of one that is too long.
+    A card with as much of its comment as there is room for, and the keyword's own name behind if that differs.
     """
-    bare = fits.Card(name, content)
-    text = str(bare)
-    if len(text) > fits.Card.length:  # the text goes on in CONTINUE cards
-        return fits.Card(name, content, comment[:40])
-    room = fits.Card.length - max(len(text.rstrip()), 30) - len(" / ")
-    return fits.Card(name, content, comment[: max(room, 0)])
+    text = _value_text(content)
+    if len(text) > fits.Card.length - 10:  # goes on in CONTINUE cards
+        return fits.Card(name, content, f"{comment[:40]}{original}")
+    room = max(fits.Card.length - 10 - max(len(text), 20) - len(" / "), 0)
+    comment = comment[: max(room - len(original), 0)] + original
+    return fits.Card.fromstring(f"{name:8}= {text:>20} / {comment[:room]}" if comment else f"{name:8}= {text:>20}")
+
+
+def _value_text(content: float | str | None) -> str:
+    """
+    A value as a card has it, numbers with all digits: astropy would cut them to twenty characters.
+    """
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return f"{_quoted(content):20}"
+    text = repr(content).upper()
+    return text.replace("E", ".0E") if "E" in text and "." not in text else text
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''").ljust(8) + "'"
 
 
 def _ascii(text: str) -> str:
@@ -263,7 +279,8 @@ def _from_text(keyword: Keyword, text: object) -> int | float | str | None:
     if isinstance(text, fits.card.Undefined) or text is None:
         return None
     if keyword.type == "string":
-        return str(text) or None
+        # A missing text is no text at all; blanks are a value, though FITS does not count them.
+        return str(text) or " "
     if isinstance(text, str) and text.strip().lower() in {"", "nan", "missing", "-nan"}:
         return None
     if keyword.is_integer:

@@ -167,6 +167,13 @@ class JSOCResponse(QueryResponseTable):
         table.display_keys = shown(table, series, question.query)
         return table
 
+    def __getitem__(self, item: Any) -> Any:
+        result = super().__getitem__(item)
+        if isinstance(item, list | tuple) and item and all(isinstance(name, str) for name in item):
+            # Whoever picks columns wants to see them.
+            result.unhide_columns()
+        return result
+
     def show(self, *cols: str) -> "JSOCResponse":
         """
         Show some columns, or all keywords.
@@ -177,9 +184,7 @@ class JSOCResponse(QueryResponseTable):
             Names of columns; a name that the table lacks is left out. None means all keywords.
         """
         names = [name for name in (cols or self.keyword_names) if name in self.colnames]
-        table = self[names] if names else self[self.colnames[:0]]
-        table.unhide_columns()
-        return table
+        return self[names] if names else type(self)(client=self.client)
 
     def total_size(self) -> u.Quantity:
         """
@@ -374,9 +379,21 @@ def stack(tables: Sequence[JSOCResponse]) -> JSOCResponse:
                 if name in table.colnames:
                     table[name] = _as_text(table[name])
     result: JSOCResponse = vstack(filled, metadata_conflicts="silent")
+    for name in result.colnames:
+        if isinstance(result[name], Time):
+            # Before 8.0.2 astropy stacks missing times to real ones.
+            missing = np.concatenate([_missing(table, name) for table in filled])
+            if missing.any():
+                result[name][missing] = np.ma.masked
     result.questions = tuple(question for table in filled for question in table.questions)
     result.display_keys = list(dict.fromkeys(name for table in filled for name in table.display_keys))
     return result
+
+
+def _missing(table: JSOCResponse, name: str) -> np.ndarray:
+    if name not in table.colnames:
+        return np.ones(len(table), bool)
+    return np.broadcast_to(np.asarray(getattr(table[name], "mask", False)), len(table))
 
 
 def _kind(item: Any) -> str:
@@ -388,7 +405,8 @@ def _kind(item: Any) -> str:
 
 def _as_text(item: Any) -> Column:
     mask = np.broadcast_to(np.asarray(getattr(item, "mask", False)), len(item))
-    return _masked(np.asarray([str(value) for value in item], dtype=str), mask)
+    texts = np.asarray([str(getattr(value, "value", value)) for value in item], dtype=str)
+    return _masked(texts, mask)
 
 
 def _absent(texts: np.ndarray) -> np.ndarray:

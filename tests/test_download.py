@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 
 import parfive
@@ -84,6 +85,15 @@ def test_any_downloader_is_held_to_the_limits(tmp_path):
     assert downloader.config.max_conn == 1
     enqueue(downloader, FILES, [tmp_path / "a.fits", tmp_path / "b.fits"])
     assert downloader.queued_downloads == 2
+
+
+def test_ctrl_c_is_pythons_again_after_a_download(local_site, tmp_path):
+    downloader = parfive.Downloader(progress=False)
+    be_polite(downloader, Limits())
+    before = signal.getsignal(signal.SIGINT)
+    downloader.enqueue_file(f"{local_site.url}/SUM0/nothing.fits", path=tmp_path, filename="x.fits")
+    assert len(downloader.download().errors) == 1
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_quick_files_are_named_after_their_records(local_site, tmp_path):

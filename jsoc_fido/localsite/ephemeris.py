@@ -2,8 +2,8 @@
 Where a spacecraft is, how it moves, and how it sees the Sun.
 
 The Earth moves as astropy's built-in ephemeris has it, the Sun rotates as sunpy has it; the spacecraft's orbit around
-the Earth is a circle. The Earth is right to some hundreds of kilometres and better than 1 m/s; the orbit has the size
-and the period of the real one, not its phase. Nothing is downloaded.
+the Earth is a circle. The Earth is right to some hundreds of kilometres and better than 1 m/s, SDO on its orbit to some
+thousand kilometres and some 100 m/s. Nothing is downloaded.
 """
 
 from dataclasses import dataclass, fields
@@ -26,6 +26,7 @@ _OBLIQUITY = np.deg2rad(23.4392911)
 _SIDEREAL_DAY = 86164.0905
 _EPOCH = Time("1977-01-01", scale="tai")  # where DRMS counts its seconds from
 _J2000 = 725803200.0 - 32.184  # J2000 in these seconds, with the 12 hours
+_YEAR = 31557600.0
 _STEP = 21600.0
 
 
@@ -40,29 +41,32 @@ class Orbit:
         Distance from the Earth's centre, metres.
     period
         Seconds.
-    inclination, node
+    inclination
         Of the orbit against the equator, degrees.
-    phase
-        Angle from the node at J2000, degrees.
+    node, regression
+        Right ascension of the ascending node at J2000, degrees, and what it loses in a year.
+    longitude
+        Node and angle from the node together at J2000, degrees.
     sunward
         Fraction of the Earth's distance from the Sun by which the spacecraft is nearer.
     """
 
     radius: float
     period: float
-    inclination: float
-    node: float
-    phase: float = 0.0
+    inclination: float = 0.0
+    node: float = 0.0
+    regression: float = 0.0
+    longitude: float = 0.0
     sunward: float = 0.0
 
 
 ORBITS = {
-    # Geosynchronous above 102 degrees west: right ascension less sidereal time is constant.
-    "SDO": Orbit(42164e3, _SIDEREAL_DAY, 28.5, 85.0, 280.46 - 102.0 - 85.0),
+    # Geosynchronous above 102 degrees west; the node fits the positions in headers from 2011, 2013 and 2020.
+    "SDO": Orbit(42168e3, _SIDEREAL_DAY, 28.5, 275.5, 8.2, 280.46 - 102.3),
     # In a halo around L1, which is here its centre.
-    "SOHO": Orbit(0.0, 178 * 86400.0, 0.0, 0.0, sunward=0.01),
+    "SOHO": Orbit(0.0, 178 * 86400.0, sunward=0.01),
     # Sun-synchronous above the terminator.
-    "IRIS": Orbit(7021e3, 5855.0, 97.9, 10.0),
+    "IRIS": Orbit(7021e3, 5855.0, 97.9, 10.0, -360.0),
 }
 
 
@@ -192,10 +196,11 @@ def _circle(seconds: np.ndarray, orbit: Orbit) -> tuple[np.ndarray, np.ndarray]:
     Position and velocity on an orbit, in equatorial axes.
     """
     rate = 2 * np.pi / orbit.period
-    angle = np.deg2rad(orbit.phase) + rate * (seconds - _J2000)
-    node, tilt = np.deg2rad(orbit.node), np.deg2rad(orbit.inclination)
-    towards_node = np.array([np.cos(node), np.sin(node), 0.0])[:, None]
-    ahead = np.array([-np.sin(node) * np.cos(tilt), np.cos(node) * np.cos(tilt), np.sin(tilt)])[:, None]
+    since = seconds - _J2000
+    node, tilt = np.deg2rad(orbit.node - orbit.regression * since / _YEAR), np.deg2rad(orbit.inclination)
+    angle = np.deg2rad(orbit.longitude) + rate * since - node
+    towards_node = np.array([np.cos(node), np.sin(node), np.zeros_like(node)])
+    ahead = np.array([-np.sin(node) * np.cos(tilt), np.cos(node) * np.cos(tilt), np.full_like(node, np.sin(tilt))])
     position = orbit.radius * (towards_node * np.cos(angle) + ahead * np.sin(angle))
     velocity = orbit.radius * rate * (ahead * np.cos(angle) - towards_node * np.sin(angle))
     return position, velocity

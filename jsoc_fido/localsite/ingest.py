@@ -139,7 +139,7 @@ def _read(catalogue: Catalogue, path: Path, name: str | None) -> _Source:
     Read what a file says.
     """
     try:
-        with fits.open(path, disable_image_compression=True, memmap=False) as hdus:
+        with path.open("rb") as file, fits.open(file, disable_image_compression=True, memmap=False) as hdus:
             hdus.verify("silentfix+ignore")
             cards = headers.image_hdu(hdus).header
     except (OSError, AstropyUserWarning) as err:
