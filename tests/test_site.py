@@ -49,7 +49,7 @@ def http(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
 def test_nobody_there():
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(TransportError, match=f"{re.escape(url)} could not be reached"):
+    with pytest.raises(TransportError, match=re.escape(f"{url} could not be reached")):
         site(url).definition("hmi.m_45s")
 
 
@@ -115,7 +115,7 @@ def test_user_agent_names_the_project():
 
 @pytest.mark.parametrize("where", ["nowhere", "http://", "http://host:port", "http://user@host", "http://host/?x=1"])
 def test_no_such_site(where):
-    with pytest.raises(QueryError, match="where|URL"):
+    with pytest.raises(QueryError, match=r"where|URL"):
         site(where)
 
 
