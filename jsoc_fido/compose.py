@@ -68,8 +68,13 @@ def compose(query: Query, series: Series) -> RecordSet:
         _add(filters, key, "Time", _time_range(query.time, query.sample, key, series))
     elif query.sample is not None:
         raise QueryError("Sample needs Time: it says how often between the start and the end.")
+    tests = [_test(test, series) for test in query.tests]
     if query.wavelength is not None:
-        _add(filters, _wavelength_key(series), "Wavelength", _wavelengths(query.wavelength))
+        wavelength = _wavelength_key(series)
+        if isinstance(wavelength, PrimeKey):
+            _add(filters, wavelength, "Wavelength", _wavelengths(query.wavelength))
+        else:
+            tests += [_test(test, series) for test in _wavelength_tests(wavelength, query.wavelength)]
     if not any(filters.values()):
         raise QueryError(
             "Time, Wavelength or an explicit PrimeKey must be specified. "
@@ -78,7 +83,6 @@ def compose(query: Query, series: Series) -> RecordSet:
     positional = [KeyFilter(items) if items else EmptyFilter() for items in filters.values()]
     while isinstance(positional[-1], EmptyFilter):
         positional.pop()
-    tests = [_test(test, series) for test in query.tests]
     sql = (SqlFilter(" AND ".join(tests)),) if tests else ()
     result = RecordSet(series.name, (*positional, *sql), wanted)
     recordset.bind(result, series.prime_key_types)
@@ -203,10 +207,17 @@ def _time_range(time: TimeSpan, sample: float | None, key: PrimeKey, series: Ser
     return (Range(start, end, skip),)
 
 
-def _wavelength_key(series: Series) -> PrimeKey:
+def _wavelength_key(series: Series) -> PrimeKey | Keyword:
+    """
+    What tells the records of a series apart by wavelength: a prime key, or a keyword as in ``aia.lev1``.
+    """
     for key in series.prime_key_types:
         if key.name.upper() == WAVELENGTH:
             return key
+    keyword = series.keyword(WAVELENGTH)
+    # What is the same for the whole series, or comes through a link, is not in its table (contract A.10).
+    if keyword and keyword.scope == "variable" and not keyword.link and (keyword.is_integer or keyword.is_real):
+        return keyword
     raise QueryError(
         f"The series {series.name} does not support wavelength attribute. "
         f"The following primekeys are supported {list(series.prime_keys)}"
@@ -214,6 +225,19 @@ def _wavelength_key(series: Series) -> PrimeKey:
 
 
 def _wavelengths(span: WavelengthSpan) -> tuple[recordset.Item, ...]:
+    first, last = _whole_wavelengths(span)
+    ends = recordset.value_of(first), recordset.value_of(last)
+    return (ends[0],) if first == last else (Range(*ends),)
+
+
+def _wavelength_tests(keyword: Keyword, span: WavelengthSpan) -> list[KeywordTest]:
+    first, last = _whole_wavelengths(span)
+    if first == last:
+        return [KeywordTest(keyword.name, "=", first)]
+    return [KeywordTest(keyword.name, ">=", first), KeywordTest(keyword.name, "<=", last)]
+
+
+def _whole_wavelengths(span: WavelengthSpan) -> tuple[int, int]:
     low, high = span.low, span.high
     # Conversions leave crumbs: 17.1 nm is 171.00000000000003 angstrom.
     first, last = math.ceil(low - 1e-6), math.floor(high + 1e-6)
@@ -223,8 +247,7 @@ def _wavelengths(span: WavelengthSpan) -> tuple[recordset.Item, ...]:
                 f"No whole number of angstrom lies between {low:g} and {high:g}; wavelengths of series are whole."
             )
         first = last = math.ceil(low)
-    ends = recordset.value_of(first), recordset.value_of(last)
-    return (ends[0],) if first == last else (Range(*ends),)
+    return first, last
 
 
 def _keyword(name: str, series: Series) -> Keyword:

@@ -36,6 +36,16 @@ def ask(series, *words):
         ("aia.lev1_euv_12s", (a.Wavelength(17.1 * u.nm),), "aia.lev1_euv_12s[][171]"),
         ("aia.lev1_euv_12s", (a.Wavelength(170 * u.AA, 20 * u.nm),), "aia.lev1_euv_12s[][170-200]"),
         (
+            "aia.lev1",
+            (HOUR, a.Wavelength(171 * u.AA), attrs.Keyword("EXPTIME") < 2),
+            "aia.lev1[2014.01.01_00:00:00_UTC-2014.01.01_01:00:00_UTC][? EXPTIME<2 AND WAVELNTH=171 ?]",
+        ),
+        (
+            "aia.lev1",
+            (attrs.PrimeKey("FSN", 7), a.Wavelength(90 * u.AA, 200 * u.AA)),
+            "aia.lev1[][7][? WAVELNTH>=90 AND WAVELNTH<=200 ?]",
+        ),
+        (
             "hmi.sharp_720s",
             (
                 attrs.PrimeKey("HARPNUM", "4864") & attrs.PrimeKey("HARPNUM", "5000-5003"),

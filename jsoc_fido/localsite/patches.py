@@ -135,13 +135,17 @@ def _cubes(series: Series, scenes: list[Scene]) -> Cubes:
     }
 
 
+#: What headers call the units of segments; words for what has none are left out, readers take them for units.
+_BUNIT = {"Gauss": "Mx/cm^2", "gauss": "Mx/cm^2"} | {unit: unit for unit in ("m/s", "cm/s", "DN/s", "deg", "mA")}
+
+
 def _by_segment(series: Series, cubes: Cubes) -> Columns:
     """
     The keywords that each segment has for itself.
     """
     columns: Columns = {}
     for number, segment in enumerate(series.segments.values()):
-        columns[f"BUNIT_{number:03d}"] = segment.units if segment.units != "none" else None
+        columns[f"BUNIT_{number:03d}"] = _BUNIT.get(segment.units)
         if segment.name in cubes:
             columns |= {f"{name}_{number:03d}": value for name, value in statistics(cubes[segment.name]).items()}
     return columns

@@ -277,6 +277,14 @@ def test_both_kinds_of_patches_show_the_same_spot(site, tmp_path):
     assert abs(spots[1].lon.deg - chosen.longitude) < chosen.size
 
 
+def test_every_segment_of_a_patch_is_a_map(site, tmp_path):
+    synthesize(site, "hmi.sharp_cea_720s", "2014-11-30", "2014-11-30T00:00:01", size=16, harp=4864)
+    [record] = records(site, "hmi.sharp_cea_720s")
+    for segment in record.files:
+        image = sunpy.map.Map(exported(record, segment, tmp_path / "patch.fits"))
+        assert image.unit in {None, u.Unit("Mx/cm^2"), u.Unit("m/s"), u.Unit("DN/s")}
+
+
 def test_iris_looks_at_the_centre(site, tmp_path):
     assert synthesize(site, "iris.lev1", "2014-01-01", "2014-01-01T00:00:59", size=16) == 9
     found = records(site, "iris.lev1")
@@ -328,7 +336,7 @@ def test_spacecraft_are_where_they_should_be():
     np.testing.assert_allclose(np.linalg.norm(sdo.geocentric, axis=0), 42168e3)
     np.testing.assert_allclose(np.linalg.norm(iris.geocentric, axis=0), 7021e3)
     np.testing.assert_allclose(soho.dsun_obs / sdo.dsun_obs, 0.99, atol=5e-4)
-    assert np.ptp(sdo.obs_vr) > 4000  # up and down once a day
+    assert np.ptp(sdo.obs_vr) > 3000  # up and down once a day
     np.testing.assert_allclose(sdo.dsun_obs, np.linalg.norm(sdo.heliocentric, axis=0))
 
 
