@@ -33,8 +33,8 @@ napoleon_use_rtype = False
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 
-# Every name that is written as code must lead somewhere in these pages. The documentation builds without the internet, so
-# names of other projects lead nowhere, and constants and type variables have no entries of their own.
+# Every name that is written as code must lead somewhere in these pages. The documentation builds without the internet,
+# so names of other projects lead nowhere, and constants and type variables have no entries of their own.
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(sunpy|astropy|drms|parfive|numpy|np|u|sqlalchemy|sa|starlette|fastapi|requests)(\..*)?"),

@@ -5,6 +5,7 @@ The site is real (a DRMS site that answers on a port of this machine), and so is
 tests; all other images are computed from the ephemeris.
 """
 
+import logging
 import os
 import sys
 import time
@@ -101,6 +102,7 @@ def run(directory: Path) -> Path:
     """
     began = time.monotonic()
     directory = directory.absolute()
+    logging.getLogger("drms").setLevel(logging.WARNING)  # it tells every look at a request
     _heading("A DRMS site of its own")
     with iers.conf.set_temp("auto_download", False):  # everything is on this machine
         build(directory / "site")
@@ -129,7 +131,11 @@ def _search() -> list[int]:
     dopplergrams = a.jsoc.Series("hmi.v_45s")
     searches = (
         ("an hour of Dopplergrams", (a.Time(*FIRST_DAY), dopplergrams), [81]),
-        ("and EUV images", (a.Time(*FIRST_DAY), dopplergrams | a.jsoc.Series("aia.lev1_euv_12s")), [81, 2107]),
+        (
+            "Dopplergrams, and EUV images",
+            (a.Time(*FIRST_DAY), dopplergrams | a.jsoc.Series("aia.lev1_euv_12s")),
+            [81, 2107],
+        ),
         ("two days", (a.Time(*FIRST_DAY) | a.Time(*SECOND_DAY), dopplergrams), [81, 81]),
         ("one every ten minutes", (a.Time(*FIRST_DAY), dopplergrams, a.Sample(10 * u.min)), [7]),
     )

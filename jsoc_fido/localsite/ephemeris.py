@@ -7,6 +7,7 @@ thousand kilometres and some 100 m/s. Nothing is downloaded.
 """
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import astropy.units as u
 import numpy as np
@@ -27,7 +28,8 @@ _SIDEREAL_DAY = 86164.0905
 _EPOCH = Time("1977-01-01", scale="tai")  # where DRMS counts its seconds from
 _J2000 = 725803200.0 - 32.184  # J2000 in these seconds, with the 12 hours
 _YEAR = 31557600.0
-_STEP = 21600.0
+_STEP = 21600.0  # seconds between nodes
+_BLOCK = 16  # nodes that are computed together
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +164,20 @@ def _earth(seconds: np.ndarray) -> np.ndarray:
     """
     Position and velocity of the Earth, sub-Earth longitude and latitude, rotation: nine rows, between nodes.
 
-    The coordinate frames cost a millisecond a time; between nodes of six hours all of this is linear.
+    The coordinate frames cost a millisecond a time, and much more a call; between nodes of six hours all of this is
+    linear, and nodes are computed some days at a time and kept.
     """
-    slot = np.floor(seconds / _STEP).astype(np.int64)
-    nodes = np.unique([slot, slot + 1])
-    rows = _nodes(nodes)
+    blocks = np.unique(np.floor(seconds / (_STEP * _BLOCK)).astype(np.int64)).tolist()
+    nodes = np.concatenate([np.arange(block * _BLOCK, (block + 1) * _BLOCK + 1) for block in blocks])
+    nodes, first = np.unique(nodes, return_index=True)
+    rows = np.hstack([_nodes(block) for block in blocks])[:, first]
     rows[6] = np.unwrap(rows[6], period=360.0)
     return np.array([np.interp(seconds, nodes * _STEP, row) for row in rows])
 
 
-def _nodes(nodes: np.ndarray) -> np.ndarray:
+@lru_cache(maxsize=64)
+def _nodes(block: int) -> np.ndarray:
+    nodes = np.arange(block * _BLOCK, (block + 1) * _BLOCK + 1)
     with iers.conf.set_temp("auto_download", False), iers.conf.set_temp("auto_max_age", None):
         when = _EPOCH + TimeDelta(nodes * _STEP, format="sec")
         earth, earth_velocity = get_body_barycentric_posvel("earth", when, ephemeris="builtin")

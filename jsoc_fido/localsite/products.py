@@ -212,14 +212,17 @@ def statistics(cube: np.ndarray, *, percentiles: bool = False) -> Columns:
         flat = np.nan_to_num(np.take_along_axis(flat, order, axis=1))
     if flat.shape[1] == 0:
         return {"DATAVALS": count, "TOTVALS": count, "MISSVALS": count}
+    pixels = flat.shape[1]
+    # Of two pixels in the middle the larger; np.median takes ten times as long.
+    median = np.partition(flat, pixels // 2, axis=1)[:, pixels // 2]
     mean = flat.mean(axis=1, dtype=float)
-    rms = flat.std(axis=1, dtype=float)
-    unit = (flat - mean[:, None].astype(np.float32)) / np.maximum(rms, 1e-9)[:, None].astype(np.float32)
-    square = unit * unit
-    values = (
-        flat.min(axis=1), flat.max(axis=1), np.median(flat, axis=1), mean, rms, (square * unit).mean(axis=1),
-        (square * square).mean(axis=1) - 3.0,
-    )  # fmt: skip
+    difference = flat - mean[:, None].astype(np.float32)
+    square = difference * difference
+    rms = np.sqrt(square.mean(axis=1, dtype=float))
+    unit = np.maximum(rms, 1e-9)
+    skewness = np.einsum("ij,ij->i", square, difference) / pixels / unit**3
+    kurtosis = np.einsum("ij,ij->i", square, square) / pixels / unit**4 - 3.0
+    values = (flat.min(axis=1), flat.max(axis=1), median, mean, rms, skewness, kurtosis)
     columns = dict(zip((*STATISTICS, *_OF_ALL), (*values, *values), strict=True))
     columns |= {"RAWMEDN": values[2], "DATACENT": values[2], "TOTVALS": count, "DATAVALS": count, "MISSVALS": 0}
     if percentiles:
