@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from jsoc_fido import recordset, times
-from jsoc_fido.exceptions import QueryError
+from jsoc_fido.exceptions import QueryError, UnsupportedError
 from jsoc_fido.query import KeywordTest, PrimeKeyValue, Query, TimeSpan, WavelengthSpan
 from jsoc_fido.recordset import EmptyFilter, KeyFilter, PrimeKey, Range, RecordSet, SqlFilter
 from jsoc_fido.series import Keyword, Series
@@ -218,7 +218,7 @@ def _wavelength_key(series: Series) -> PrimeKey | Keyword:
     # What is the same for the whole series, or comes through a link, is not in its table (contract A.10).
     if keyword and keyword.scope == "variable" and not keyword.link and (keyword.is_integer or keyword.is_real):
         return keyword
-    raise QueryError(
+    raise UnsupportedError(
         f"The series {series.name} does not support wavelength attribute. "
         f"The following primekeys are supported {list(series.prime_keys)}"
     )

@@ -5,6 +5,7 @@ Everything that can go wrong, by name.
 
     JSOCError
     ├── QueryError (ValueError)      the question cannot be asked, or not so
+    │   └── UnsupportedError (TypeError)   there is no such thing in this series, or at this site
     ├── DataError (ValueError)       a file, folder or reply that is not what it should be
     ├── SiteError                    the site, or the way to it
     │   ├── TransportError           nothing came back, or something that is no answer
@@ -28,6 +29,7 @@ __all__ = [
     "ServerError",
     "SiteError",
     "TransportError",
+    "UnsupportedError",
 ]
 
 
@@ -40,6 +42,14 @@ class JSOCError(Exception):
 class QueryError(JSOCError, ValueError):
     """
     The question cannot be asked, or DRMS would silently take it for another one.
+    """
+
+
+class UnsupportedError(QueryError, TypeError):
+    """
+    What is asked for does not exist in this series, or at this site.
+
+    It is a `TypeError` too, as sunpy's own client raises one there.
     """
 
 

@@ -13,7 +13,14 @@ import drms
 import numpy as np
 
 from jsoc_fido import recordset
-from jsoc_fido.exceptions import ExportError, ExportTimeout, NotExportedError, NotRegisteredError, QueryError
+from jsoc_fido.exceptions import (
+    ExportError,
+    ExportTimeout,
+    NotExportedError,
+    NotRegisteredError,
+    QueryError,
+    UnsupportedError,
+)
 from jsoc_fido.query import ProcessStep, Query
 from jsoc_fido.recordset import Index, IndexRange, RecordNumbers, RecordSet
 from jsoc_fido.response import QUESTION, RECNUM, JSOCResponse, Question
@@ -81,7 +88,7 @@ def plan(
     """
     method = method.lower().replace("url-quick", "url_quick")
     if method not in METHODS:
-        raise QueryError(f"Method {method!r} is not supported; use one of {', '.join(METHODS)}.")
+        raise UnsupportedError(f"Method {method!r} is not supported; use one of {', '.join(METHODS)}.")
     orders = []
     for question, numbers in _asked(response):
         query = question.query
@@ -255,7 +262,7 @@ def _asked(response: JSOCResponse) -> list[tuple[Question, np.ndarray]]:
 def _protocol(name: str | None, query: Query) -> str:
     protocol = (name or "fits").lower()
     if protocol not in PROTOCOLS:
-        raise QueryError(f"Protocol {name!r} is not supported; use one of {', '.join(PROTOCOLS)}.")
+        raise UnsupportedError(f"Protocol {name!r} is not supported; use one of {', '.join(PROTOCOLS)}.")
     names = [step.name for step in query.steps]
     if query.steps and protocol != "fits":
         raise QueryError(f"Protocol {name!r} gives the files as they are stored; {', '.join(names)} needs 'fits'.")

@@ -115,7 +115,7 @@ class JSOCResponse(QueryResponseTable):
     Attributes
     ----------
     questions
-        What was asked (`Question`), one for each OR branch.
+        What was asked (`~jsoc_fido.response.Question`), one for each OR branch.
     requests
         Staged requests that were made for this table.
     """

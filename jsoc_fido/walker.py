@@ -1,5 +1,5 @@
 """
-From the attr tree to one `Query` for each OR branch. No text is made here and nobody is asked.
+From the attr tree to one `~jsoc_fido.query.Query` for each OR branch. No text is made here and nobody is asked.
 
 Words of this package and of sunpy's own JSOC client are both understood; a word that is not is an error.
 """

@@ -132,6 +132,11 @@ def test_what_the_series_does_not_know_is_refused(series, words, message):
         ask(series, *words)
 
 
+def test_an_error_that_sunpy_raises_as_type_error_is_one_too():
+    with pytest.raises(TypeError, match="does not support wavelength"):
+        ask("hmi.v_45s", HOUR, a.Wavelength(6173 * u.AA))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

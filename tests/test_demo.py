@@ -16,7 +16,7 @@ def test_demo_twice(tmp_path, capsys):
     first = demo.run(tmp_path / "demo")
     output = capsys.readouterr().out
     found = re.findall(r"(\d+) Results from the JSOCClient", output)
-    assert found == ["81", "81", "2107", "81", "81", "7"]
+    assert found == ["81", "81", "2107", "81", "81", "7", "1"]
     assert str(first) in output
     height, width, _ = matplotlib.image.imread(first).shape
     assert width > height > 300

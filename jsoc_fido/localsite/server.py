@@ -53,8 +53,9 @@ class RunningSite:
     @property
     def requests(self) -> list[tuple[str, str]]:
         """
-        What was asked so far: HTTP method and operation, such as ``("GET", "rs_list")``, or ``("GET", "file")``. It may
-        be cleared.
+        What was asked so far, as pairs of HTTP method and operation.
+
+        Such a pair is ``("GET", "rs_list")``, or ``("GET", "file")`` for a download. The list may be cleared.
         """
         return self._counter.requests
 
