@@ -10,12 +10,15 @@ from collections.abc import Hashable
 from typing import Any
 
 import astropy.units as u
+import numpy as np
 from astropy.coordinates import SkyCoord
+from astropy.time import Time
 from sunpy.coordinates import Helioprojective
 from sunpy.coordinates.utils import get_rectangle_coordinates
 from sunpy.net._attrs import Sample
 from sunpy.net.attr import Attr, AttrComparison, DataAttr, SimpleAttr
 
+from jsoc_fido import recordset, times
 from jsoc_fido.exceptions import QueryError
 from jsoc_fido.query import OPERATORS, ProcessStep
 
@@ -55,6 +58,15 @@ def _text(attr: object, value: object, what: str) -> str:
     if not (value.isascii() and value.isprintable()):
         raise QueryError(f"{name} takes {what} in printable ASCII, as DRMS does; {value!r} is not.")
     return value
+
+
+def _plain(value: Any) -> Any:
+    """
+    A value of a table as a plain one: numpy scalars as numbers and text, times as DRMS writes them.
+    """
+    if isinstance(value, Time) and value.isscalar and not value.masked:
+        return recordset.time_value(times.from_astropy(value)).text
+    return value.item() if isinstance(value, np.generic) else value
 
 
 class _TypedEquality:
@@ -113,6 +125,8 @@ class Segment(_TypedEquality, SimpleAttr):
 
     def __init__(self, value: str) -> None:
         super().__init__(_text(self, value, "the name of a segment"))
+        if not value.strip(" ,"):
+            raise QueryError(f"Segment needs the name of a segment; {value!r} has none.")
 
     def collides(self, other: object) -> bool:
         return False
@@ -147,8 +161,11 @@ class PrimeKey(_TypedEquality, DataAttr):
     def __init__(self, label: str, value: str | float) -> None:
         super().__init__()
         self.label = _text(self, label, "the name of a prime key")
+        value = _plain(value)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise QueryError(f"PrimeKey {label} takes a text or a number, not {value!r} ({type(value).__name__}).")
+            raise QueryError(
+                f"PrimeKey {label} takes a text, a number or a Time, not {value!r} ({type(value).__name__})."
+            )
         self.value = _text(self, value, f"a value of {label}") if isinstance(value, str) else value
 
     def __repr__(self) -> str:
@@ -180,16 +197,19 @@ class KeywordComparison(_TypedEquality, AttrComparison):
     def __init__(self, name: str, operator: str, value: str | float) -> None:
         if operator not in OPERATORS:
             raise QueryError(f"Keyword {name} cannot be tested with {operator!r}; use one of {' '.join(OPERATORS)}.")
-        if hasattr(value, "item") and getattr(value, "ndim", None) == 0 and not isinstance(value, u.Quantity):
-            value = value.item()  # a numpy scalar
+        value = _plain(value)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise QueryError(
-                f"Keyword {name} is compared with a text or a number, not {value!r} ({type(value).__name__})."
+                f"Keyword {name} is compared with a text, a number or a Time, not {value!r} ({type(value).__name__})."
             )
         super().__init__(name, operator, value)
 
     def __repr__(self) -> str:
         return f"<jsoc_fido.attrs.Keyword({self.name!r}) {self.operator} {self.value!r}>"
+
+    def __bool__(self) -> bool:
+        # Python asks for the truth of the first half of 2 < Keyword("K") < 5, and would go on without it.
+        raise QueryError(f"A test of {self.name} is neither true nor false; write (Keyword > 2) & (Keyword < 5).")
 
     def collides(self, other: object) -> bool:
         # Two tests of one keyword are a range, not a contradiction: both are kept.

@@ -26,7 +26,7 @@ __all__ = ["main"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_COMPARISON = re.compile(r"\s*(?P<name>\w+)\s*(?P<operator><=|>=|!=|==|=|<|>)\s*(?P<value>.*\S)\s*")
+_COMPARISON = re.compile(r"\s*(?P<name>[\w-]+)\s*(?P<operator><=|>=|!=|==|=|<|>)\s*(?P<value>.*\S)\s*")
 
 
 class _OneLine(click.ClickException):
@@ -123,7 +123,7 @@ def search(output: Path | None, **question: Any) -> None:
     _, response = _search(question)
     click.echo(f"{len(response)} records of {question['series']}")
     if len(response):
-        shown = response.show(*_names(question["keys"])) if question["keys"] else response
+        shown = response.show(*(_names(question["keys"]) if question["keys"] else response.display_keys))
         click.echo("\n".join(shown.pformat(max_lines=-1, max_width=-1, show_unit=False)))
     if output is not None:
         from astropy.table import QTable

@@ -13,13 +13,14 @@ from typing import Any
 import drms
 import parfive
 from sunpy.net import Fido
-from sunpy.net.attr import and_
-from sunpy.net.base_client import BaseClient, convert_row_to_table
+from sunpy.net.attr import Attr, and_
+from sunpy.net.base_client import BaseClient
+from sunpy.util.exceptions import warn_user
 
 from jsoc_fido import attrs, compose, config, download, exports
 from jsoc_fido.exceptions import ExportError, QueryError
 from jsoc_fido.query import Query
-from jsoc_fido.response import PSEUDO_KEYS, JSOCResponse, Question, stack
+from jsoc_fido.response import PSEUDO_KEYS, JSOCResponse, Question, as_response, stack
 from jsoc_fido.series import Series
 from jsoc_fido.site import Site, site
 from jsoc_fido.walker import queries, understood
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 #: Words that other archives understand too; alone they do not make a search ours.
 COMMON = {"Time", "Wavelength", "Sample"}
+
+#: What Fido and habits from sunpy's own client may pass; the site's limits and our waiting stand above it.
+PASSED_BY_FIDO = frozenset({"max_conn", "max_splits", "sleep"})
 
 #: Seconds to wait for a staged request unless told otherwise.
 STAGING_TIMEOUT = 6 * 3600.0
@@ -118,6 +122,9 @@ class JSOCClient(BaseClient):
         """
         if not query:
             raise QueryError("A search needs words, such as a.jsoc.Series('hmi.m_45s') and a.Time(start, end).")
+        for word in query:
+            if not isinstance(word, Attr):
+                raise QueryError(f"A search takes words such as a.jsoc.Series('hmi.m_45s'), not {word!r}.")
         return stack([self._answer(branch) for branch in queries(and_(*query))])
 
     def request_data(
@@ -153,8 +160,8 @@ class JSOCClient(BaseClient):
         QueryError
             If the method or protocol is unknown.
         """
-        email = notify or self._email or config.default_email()
-        orders = exports.plan(response, method=method, protocol=protocol, notify=email)
+        response = as_response(response)
+        orders = exports.plan(response, method=method, protocol=protocol, notify=self._address(notify))
         requests = [exports.submit(order) for order in orders]
         response.requests = tuple(requests)
         return requests[0] if len(requests) == 1 else requests
@@ -201,11 +208,20 @@ class JSOCClient(BaseClient):
         ExportError
             If one failed or expired.
         """
+        _check_options(kwargs)
         if isinstance(requests, str | drms.ExportRequest):
             requests = [requests]
+        if not isinstance(requests, list | tuple) or not all(
+            isinstance(item, str | drms.ExportRequest) for item in requests
+        ):
+            raise QueryError(f"get_request takes requests or their identifiers, not {requests!r}.")
         found = [exports.find(item, self.site) if isinstance(item, str) else item for item in requests]
         exports.check_finished(found)
-        files = [file for request in found for file in download.remote_files(request)]
+        # Overlapping requests bring a file twice.
+        named = {
+            (file.record or file.url, file.name): file for request in found for file in download.remote_files(request)
+        }
+        files = list(named.values())
         paths = download.targets(files, path, response)
         if downloader is None:
             downloader = parfive.Downloader(max_splits=1, progress=progress, overwrite=overwrite)
@@ -215,7 +231,6 @@ class JSOCClient(BaseClient):
         download.enqueue(downloader, files, paths)
         return downloader.download() if wait and files else parfive.Results()
 
-    @convert_row_to_table
     def fetch(
         self,
         response: JSOCResponse,
@@ -226,6 +241,8 @@ class JSOCClient(BaseClient):
         overwrite: bool | str = False,
         downloader: parfive.Downloader | None = None,
         wait: bool = True,
+        protocol: str | None = None,
+        method: str | None = None,
         timeout: float = STAGING_TIMEOUT,
         strict: bool = False,
         **kwargs: Any,
@@ -246,6 +263,8 @@ class JSOCClient(BaseClient):
             E-mail address, if the search had no ``a.jsoc.Notify``.
         progress, overwrite, downloader, wait, **kwargs
             As in `get_request`.
+        protocol, method
+            As in `request_data`; without a method ``"url_quick"`` for files as they are stored, else ``"url"``.
         timeout
             Seconds to wait for each request.
         strict
@@ -259,12 +278,13 @@ class JSOCClient(BaseClient):
         ExportError
             If a request fails, or, if ``strict``, a download.
         """
+        _check_options(kwargs)
+        response = as_response(response)
         if len(response) == 0:
             return parfive.Results()
-        email = notify or self._email or config.default_email()
         orders = [
-            replace(order, method="url_quick") if order.protocol == "as-is" else order
-            for order in exports.plan(response, notify=email)
+            replace(order, method="url_quick") if order.protocol == "as-is" and method is None else order
+            for order in exports.plan(response, method=method or "url", protocol=protocol, notify=self._address(notify))
         ]
         requests = []
         for order in orders:
@@ -321,6 +341,13 @@ class JSOCClient(BaseClient):
         """
         return self.site.definition(series)
 
+    def _address(self, notify: str | None) -> str | None:
+        """
+        The e-mail address for what was searched without one.
+        """
+        address = notify or self._email or config.default_email()
+        return attrs.Notify(address).value if address else None
+
     def _answer(self, query: Query) -> JSOCResponse:
         where = site(query.site) if query.site else self.site
         definition = where.definition(compose.series_name(query))
@@ -349,6 +376,15 @@ class JSOCClient(BaseClient):
             attrs.Series: [tuple(pair) for pair in catalogue["series"]],
             attrs.Segment: [tuple(pair) for pair in catalogue["segments"]],
         }
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """
+    Say which options have no meaning here; Fido passes those of all archives to each.
+    """
+    unknown = sorted(set(options) - PASSED_BY_FIDO)
+    if unknown:
+        warn_user(f"The JSOC client does not know the options {', '.join(unknown)}; they change nothing.")
 
 
 # Creating the class has put it into Fido's registry; whether it answers is for `jsoc_fido.takeover` to say.

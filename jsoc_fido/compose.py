@@ -163,12 +163,14 @@ def _items(key: PrimeKey, value: str | float) -> tuple[recordset.Item, ...]:
     if not isinstance(value, str):
         return (recordset.value_of(value),)
     try:
-        found = recordset.parse(f"x[{key.name}={value}]").filters
+        # What stands behind the value must still be there when it has been read.
+        found = recordset.parse(f"x[{key.name}={value}][]")
     except QueryError as err:
         raise QueryError(f"PrimeKey {key.name} cannot be {value!r}: {err}") from err
-    if len(found) != 1 or not isinstance(found[0], KeyFilter):
-        raise QueryError(f"PrimeKey {key.name} cannot be {value!r}: it is more than the values of one prime key.")
-    return found[0].items
+    match found:
+        case RecordSet(filters=(KeyFilter(items=items), EmptyFilter()), segments=()):
+            return items
+    raise QueryError(f"PrimeKey {key.name} cannot be {value!r}: it is more than the values of one prime key.")
 
 
 def _add(
@@ -242,11 +244,9 @@ def _whole_wavelengths(span: WavelengthSpan) -> tuple[int, int]:
     # Conversions leave crumbs: 17.1 nm is 171.00000000000003 angstrom.
     first, last = math.ceil(low - 1e-6), math.floor(high + 1e-6)
     if first > last:
-        if low != high:
-            raise QueryError(
-                f"No whole number of angstrom lies between {low:g} and {high:g}; wavelengths of series are whole."
-            )
-        first = last = math.ceil(low)
+        raise QueryError(
+            f"Wavelengths of series are whole numbers of angstrom; there is none from {low:g} to {high:g}."
+        )
     return first, last
 
 
@@ -270,7 +270,12 @@ def _test(test: KeywordTest, series: Series) -> str:
 def _literal(test: KeywordTest, keyword: Keyword, series: Series) -> str:
     value = test.value
     if keyword.is_time:
-        return f"$({recordset.time_value(times.parse(str(value)), 'TAI', 3).text})"
+        if not isinstance(value, str):
+            raise QueryError(f"Keyword {test.name} is a time; it cannot be compared with the number {value!r}.")
+        try:
+            return f"$({recordset.time_value(times.parse(value), 'TAI', 3).text})"
+        except QueryError as err:
+            raise QueryError(f"Keyword {test.name} is a time: {err}") from err
     if keyword.is_integer or keyword.is_real:
         if isinstance(value, str):
             value = _number(test, value, keyword, series)

@@ -6,13 +6,16 @@ Names come from the server and values from the database; neither may lead out of
 
 import asyncio
 import logging
+import os
 import re
 import signal
 import string
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+from weakref import WeakSet
 
 import astropy.units as u
 import drms
@@ -31,6 +34,9 @@ log = logging.getLogger(__name__)
 
 #: Bytes read at once. parfive's own 1 KiB costs more time than the network (users.md, introduction).
 CHUNK = 1024 * 1024
+
+#: What parfive catches.
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _RECORD = re.compile(r"^\s*(?P<series>[\w.]+)(?P<filters>(?:\[[^\]]*\])*)(?:\{(?P<segment>[^}]*)\})?\s*$")
 _TIME = re.compile(r"^\d{4}[.-]\d\d[.-]\d\d[_T]\d\d:\d\d")
@@ -107,17 +113,43 @@ def be_polite(downloader: parfive.Downloader, limits: Limits) -> None:
     """
     # Fido makes one with five connections and five splits for clients that it does not know.
     downloader.config.max_conn = min(downloader.config.max_conn, limits.connections)
-    run_download = downloader.run_download
+    if downloader not in _tidied:
+        _tidied.add(downloader)
+        _tidy(downloader)
 
-    async def run_and_release() -> parfive.Results:
-        # parfive lets its event loop catch signals and leaves it so; from then on Ctrl-C would reach nobody.
+
+#: Downloaders that already clean up behind them.
+_tidied: WeakSet[parfive.Downloader] = WeakSet()
+
+
+def _tidy(downloader: parfive.Downloader) -> None:
+    """
+    Let a downloader close its event loop and give the signals back.
+
+    parfive makes a loop for each download, lets it catch Ctrl-C, and leaves both so; Ctrl-C would then reach nobody.
+    """
+    download, run_download = downloader.download, downloader.run_download
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def run_and_tell() -> parfive.Results:
+        loops.append(asyncio.get_running_loop())
+        return await run_download()
+
+    def download_and_tidy() -> parfive.Results:
+        catches = threading.current_thread() is threading.main_thread()
+        before = {number: signal.getsignal(number) for number in SIGNALS} if catches else {}
         try:
-            return await run_download()
+            return download()
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().remove_signal_handler(number)
+            for loop in loops:
+                for number in before if os.name != "nt" else ():
+                    loop.remove_signal_handler(number)
+                loop.close()
+            loops.clear()
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    downloader.run_download = run_and_release
+    downloader.run_download, downloader.download = run_and_tell, download_and_tidy
 
 
 def enqueue(downloader: parfive.Downloader, files: Sequence[RemoteFile], paths: Sequence[Path]) -> None:
@@ -200,12 +232,12 @@ class _Formatter(string.Formatter):
     """
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        if isinstance(value, Time):
+        if np.all(getattr(value, "mask", value is np.ma.masked)):
+            text = "MISSING"
+        elif isinstance(value, Time):
             text = value.strftime(format_spec) if format_spec else _file_text(str(value.value))
         elif isinstance(value, u.Quantity):
             text = format(value.value, format_spec or ".12g")
-        elif value is np.ma.masked:
-            text = "MISSING"
         else:
             text = format(value, format_spec)
         return _UNSAFE.sub("_", text).replace("..", "_")

@@ -22,7 +22,7 @@ from jsoc_fido.exceptions import (
     UnsupportedError,
 )
 from jsoc_fido.query import ProcessStep, Query
-from jsoc_fido.recordset import Index, IndexRange, RecordNumbers, RecordSet
+from jsoc_fido.recordset import Extreme, Index, IndexRange, KeyFilter, RecordNumbers, RecordSet, SqlFilter
 from jsoc_fido.response import QUESTION, RECNUM, JSOCResponse, Question
 from jsoc_fido.series import Series
 from jsoc_fido.site import Site, site
@@ -86,10 +86,13 @@ def plan(
     NotRegisteredError
         If there is no e-mail address.
     """
-    method = method.lower().replace("url-quick", "url_quick")
+    if not len(response):
+        raise QueryError("The table has no rows, so there is nothing to fetch.")
+    method = str(method).lower().replace("url-quick", "url_quick")
     if method not in METHODS:
         raise UnsupportedError(f"Method {method!r} is not supported; use one of {', '.join(METHODS)}.")
     orders = []
+    ordered: dict[tuple[object, ...], np.ndarray] = {}
     for question, numbers in _asked(response):
         query = question.query
         email = query.notify or notify
@@ -99,9 +102,13 @@ def plan(
                 "as notify= here, or as JSOC_EMAIL in the environment."
             )
         chosen = _protocol(protocol or query.protocol, query)
+        # Branches may overlap; a record is ordered once.
+        same = (question.site, question.series, question.segments, chosen, query.steps)
+        new = np.setdiff1d(numbers, ordered.get(same, np.empty(0, np.int64)))
+        ordered[same] = np.union1d(numbers, ordered.get(same, new))
         orders += [
             Order(text, question.site, question.series, method, chosen, email, query.steps)
-            for text in _record_sets(question, numbers)
+            for text in _record_sets(question, new)
         ]
     return orders
 
@@ -272,19 +279,29 @@ def _protocol(name: str | None, query: Query) -> str:
 
 
 def _record_sets(question: Question, numbers: np.ndarray) -> list[str]:
-    distinct = np.unique(numbers)
-    if len(distinct) == question.count:
+    if not len(numbers):
+        return []
+    asked = recordset.parse(question.record_set)
+    if len(numbers) == question.count and not _may_move(asked):
         return [question.record_set]
-    base = recordset.parse(question.record_set)
-    base = replace(base, filters=())
+    base = replace(asked, filters=())
     result: list[str] = []
     items: list[Index | IndexRange] = []
-    for item in _runs(distinct):
+    for item in _runs(numbers):
         if items and len(str(_numbered(base, [*items, item]))) > LONGEST_RECORD_SET:
             result.append(str(_numbered(base, items)))
             items = []
         items.append(item)
     return [*result, str(_numbered(base, items))]
+
+
+def _may_move(asked: RecordSet) -> bool:
+    """
+    Whether a record set means other records tomorrow: the first or last ones, or old versions.
+    """
+    items = [item for part in asked.filters if isinstance(part, KeyFilter) for item in part.items]
+    every_version = any(isinstance(part, SqlFilter) and part.all_versions for part in asked.filters)
+    return every_version or any(isinstance(item, Extreme) for item in items)
 
 
 def _numbered(base: RecordSet, items: Sequence[Index | IndexRange]) -> RecordSet:

@@ -18,13 +18,15 @@ import numpy as np
 from astropy.table import Column, MaskedColumn, QTable, TableAttribute, vstack
 from astropy.time import Time
 from astropy.utils.masked import Masked
-from sunpy.net.base_client import QueryResponseTable
+from sunpy.net.base_client import QueryResponseRow, QueryResponseTable
+from sunpy.net.fido_factory import UnifiedResponse
 
 from jsoc_fido import times
+from jsoc_fido.exceptions import QueryError
 from jsoc_fido.query import Query
 from jsoc_fido.series import Keyword, Series
 
-__all__ = ["ONLINE", "QUESTION", "RECNUM", "RECORD", "SIZE", "JSOCResponse", "Question", "stack"]
+__all__ = ["ONLINE", "QUESTION", "RECNUM", "RECORD", "SIZE", "JSOCResponse", "Question", "as_response", "stack"]
 
 #: Columns that say which record a row is; not shown unless asked for.
 RECORD, RECNUM, QUESTION, ONLINE, SIZE = "Record", "Recnum", "Question", "Online", "Size"
@@ -164,7 +166,8 @@ class JSOCResponse(QueryResponseTable):
                 table[item["name"]] = MaskedColumn(item["values"], mask=[value in NO_FILE for value in item["values"]])
         table[QUESTION] = [question.key] * count
         table.questions = (question,)
-        table.display_keys = shown(table, series, question.query)
+        # A dictionary, because that is what tables merge without repeating, when they are stacked.
+        table.display_keys = dict.fromkeys(shown(table, series, question.query))
         return table
 
     def __getitem__(self, item: Any) -> Any:
@@ -358,6 +361,26 @@ def unit_of(text: str) -> u.UnitBase | None:
     return None if isinstance(unit, u.UnrecognizedUnit) else unit
 
 
+def as_response(results: Any) -> JSOCResponse:
+    """
+    The table of what a person may hold: a table, a row, or what Fido returned.
+
+    Raises
+    ------
+    QueryError
+        If it is no result of a search of this package.
+    """
+    if isinstance(results, QueryResponseRow):
+        results = results.as_table()
+    if isinstance(results, UnifiedResponse):
+        results = list(results)
+    if isinstance(results, list | tuple) and results and all(isinstance(item, JSOCResponse) for item in results):
+        return stack(results)
+    if not isinstance(results, JSOCResponse):
+        raise QueryError(f"The result of a search, or rows of it, can be fetched; this is {type(results).__name__}.")
+    return results
+
+
 def stack(tables: Sequence[JSOCResponse]) -> JSOCResponse:
     """
     Put tables below each other, also those of different series.
@@ -385,8 +408,6 @@ def stack(tables: Sequence[JSOCResponse]) -> JSOCResponse:
             missing = np.concatenate([_missing(table, name) for table in filled])
             if missing.any():
                 result[name][missing] = np.ma.masked
-    result.questions = tuple(question for table in filled for question in table.questions)
-    result.display_keys = list(dict.fromkeys(name for table in filled for name in table.display_keys))
     return result
 
 
@@ -414,7 +435,8 @@ def _absent(texts: np.ndarray) -> np.ndarray:
 
 
 def _masked(values: np.ndarray, absent: np.ndarray) -> Column:
-    return MaskedColumn(values, mask=absent) if absent.any() else Column(values)
+    # Also where nothing is missing: astropy does not stack masked columns on others.
+    return MaskedColumn(values, mask=absent)
 
 
 def _decimals(text: str) -> int:

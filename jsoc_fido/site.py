@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import drms
 import requests
@@ -40,6 +40,9 @@ LONGEST_URL = 2000
 
 #: Seconds for which a series' definition on disk is believed.
 DEFINITION_LIFETIME = 86400.0
+
+#: What to do about an address that JSOC does not know.
+REGISTER = "Register it at http://jsoc.stanford.edu/ajax/register_email.html."
 
 #: Statuses of HTTP with which a server says: not now.
 NOT_NOW = (429, 500, 502, 503, 504)
@@ -74,14 +77,17 @@ LOCAL = Limits(connections=5, questions=8, poll=(0.1, 2.0))
 
 def _without_address(record: logging.LogRecord) -> bool:
     """
-    Take e-mail addresses out of what urllib3 logs of a request; JSOC wants them in the URL.
+    Take e-mail addresses, which JSOC wants in the URL, out of what urllib3 logs; and what it says of each new try.
     """
+    if str(record.msg).startswith("Retrying"):
+        return False
     if isinstance(record.args, tuple):
         record.args = tuple(_ADDRESS.sub("...", item) if isinstance(item, str) else item for item in record.args)
     return True
 
 
-logging.getLogger("urllib3.connectionpool").addFilter(_without_address)
+for name in ("urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(name).addFilter(_without_address)
 
 
 class Connection(HttpJsonClient):
@@ -127,10 +133,11 @@ class Connection(HttpJsonClient):
                 else:
                     reply = self._session.get(url, timeout=self.timeout)
         except requests.RequestException as err:
+            # Without its cause, whose text holds the whole URL and so the address of a person.
             raise TransportError(
                 f"{_host(address)} could not be reached: {_reason(err)}. Is the site up, and the address right?",
                 url=address,
-            ) from err
+            ) from None
         if not reply.ok:
             raise TransportError(
                 f"{_host(address)} answered HTTP {reply.status_code} {reply.reason} to {urlsplit(address).path}; "
@@ -270,7 +277,10 @@ class Site:
         TransportError
             If the site does not answer.
         """
-        return list(map(str, self.drms_client().series(pattern)))
+        try:
+            return list(map(str, self.drms_client().series(pattern)))
+        except drms.DrmsQueryError as err:
+            raise ServerError(f"{self.name} refused to list the series like {pattern!r}: {err}", url=self.url) from err
 
     def records(self, record_set: str, *, keys: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, Any]:
         """
@@ -308,7 +318,7 @@ class Site:
         if int(reply.get("status", -1)) != 2:
             raise NotRegisteredError(
                 f"The e-mail address is invalid or not registered with {self.name}: {_words(reply)} "
-                "Register it at http://jsoc.stanford.edu/ajax/register_email.html.",
+                f"{REGISTER if self.name == 'jsoc' else ''}".rstrip(),
                 status=int(reply.get("status", -1)),
             )
         self._registered.add(email)
@@ -327,11 +337,11 @@ class Site:
         )
 
     def _stored_definition(self, key: str) -> Path | None:
-        host = urlsplit(self.url).hostname or ""
-        if _is_local(host) or not all(part.isidentifier() or part.isalnum() for part in key.split(".")):
+        parts = urlsplit(self.url)
+        if _is_local(parts.hostname or "") or not all(part.isidentifier() or part.isalnum() for part in key.split(".")):
             # A site on this machine is quick to ask, and may have been replaced by another one at the same address.
             return None
-        return get_cache_dir_path("jsoc_fido") / host / f"{key}.json"
+        return get_cache_dir_path("jsoc_fido") / quote(f"{parts.netloc}{parts.path}", safe="") / f"{key}.json"
 
 
 def _connection_of(where: str) -> Connection:

@@ -144,8 +144,10 @@ def apply_time(wlk: AttrWalker, attr: common.Time, draft: Draft) -> None:
 
 @walker.add_applier(common.Wavelength)
 def apply_wavelength(wlk: AttrWalker, attr: common.Wavelength, draft: Draft) -> None:
-    ends = sorted(end.to_value(u.AA, u.spectral()) for end in (attr.min, attr.max))
-    draft.set(attr, "wavelength", WavelengthSpan(*map(float, ends)))
+    ends = sorted(float(end.to_value(u.AA, u.spectral())) for end in (attr.min, attr.max))
+    if not all(0 < end < float("inf") for end in ends):
+        raise QueryError(f"Wavelength needs lengths, not {attr.min} and {attr.max}.")
+    draft.set(attr, "wavelength", WavelengthSpan(*ends))
 
 
 @walker.add_applier(common.Sample)

@@ -2,8 +2,10 @@ import pickle
 from copy import deepcopy
 
 import astropy.units as u
+import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+from astropy.time import Time
 from sunpy.coordinates import frames
 from sunpy.net import attrs as a
 
@@ -68,6 +70,20 @@ def test_two_tests_of_one_keyword_stay_two():
     assert len(both.attrs) == 2
 
 
+def test_a_chained_comparison_is_refused():
+    with pytest.raises(QueryError, match=r"write \(Keyword > 2\) & \(Keyword < 5\)"):
+        _ = 2 < attrs.Keyword("CAMERA") < 5
+
+
+def test_values_of_a_table_are_values():
+    time = Time("2014-01-01T00:00:00")
+    assert attrs.PrimeKey("HARPNUM", np.int32(7)) == attrs.PrimeKey("HARPNUM", 7)
+    assert attrs.PrimeKey("HARPNUM", np.str_("7")) == attrs.PrimeKey("HARPNUM", "7")
+    assert attrs.PrimeKey("T_REC", time).value == "2014.01.01_00:00:35_TAI"
+    assert (attrs.Keyword("T_OBS") > time).value == "2014.01.01_00:00:35_TAI"
+    assert (attrs.Keyword("EXPTIME") > np.float32(2)).value == 2
+
+
 def test_sample_is_sunpys():
     assert attrs.Sample is a.Sample
     assert a.jsoc.Sample is a.Sample
@@ -94,6 +110,7 @@ def test_series_complete_and_print():
         (lambda: attrs.Series(""), "Series"),
         (lambda: attrs.Series(5), "Series"),
         (lambda: attrs.Segment("a\nb"), "Segment"),
+        (lambda: attrs.Segment(" , "), "Segment"),
         (lambda: attrs.PrimeKey("HARPNUM", None), "PrimeKey HARPNUM"),
         (lambda: attrs.PrimeKey("HARPNUM", True), "PrimeKey HARPNUM"),
         (lambda: attrs.PrimeKey("", "1"), "PrimeKey"),

@@ -2,6 +2,7 @@
 The main job, all the way through, on a real site.
 """
 
+import asyncio
 import pickle
 from copy import deepcopy
 from pathlib import Path
@@ -14,14 +15,21 @@ import pytest
 import sunpy
 import sunpy.map
 from astropy.io import fits
-from astropy.table import vstack
+from astropy.table import QTable, vstack
 from sunpy.net import Fido
 from sunpy.net import attrs as a
 from sunpy.net.fido_factory import UnifiedResponse
 
 import jsoc_fido
 from jsoc_fido import JSOCClient, JSOCResponse
-from jsoc_fido.exceptions import ExportError, ExportTimeout, NotExportedError, NotRegisteredError, QueryError
+from jsoc_fido.exceptions import (
+    ExportError,
+    ExportTimeout,
+    NotExportedError,
+    NotRegisteredError,
+    QueryError,
+    ServerError,
+)
 from jsoc_fido.site import _site_at
 
 EMAIL = "solar@example.com"
@@ -335,6 +343,79 @@ def test_only_the_segment_asked_for(client, tmp_path):
     files = client.fetch(response, path=tmp_path, progress=False)
     assert len(files) == 2 * len(response)
     assert {Path(file).name.split(".")[-2] for file in files} == {"continuum", "magnetogram"}
+
+
+def test_all_segments_of_a_sharp(client, tmp_path):
+    response = client.search(
+        a.Time("2014-01-01T00:00", "2014-01-01T00:05"), a.jsoc.Series("hmi.sharp_720s"), a.jsoc.Keys("T_REC"), NOTIFY
+    )
+    files = client.fetch(response[:1], path=tmp_path, progress=False)
+    assert len(files) == len(client.info("hmi.sharp_720s").segments) == 31
+
+
+def test_overlapping_branches_fetch_each_record_once(client, local_site, tmp_path):
+    first, second = (a.Time(f"2014-01-01T00:0{n}:00", f"2014-01-01T00:0{n + 2}:00") for n in (0, 1))
+    response = client.search(first | second, VELOCITY, NOTIFY)
+    distinct = set(response["Recnum"])
+    assert len(distinct) < len(response)
+    files = client.fetch(response, path=tmp_path, progress=False)
+    assert len(files) == len({Path(file).name for file in files}) == len(distinct)
+
+
+def test_the_last_record_is_the_one_that_was_shown(client):
+    from jsoc_fido.exports import plan
+
+    (order,) = plan(client.search(VELOCITY, a.jsoc.PrimeKey("T_REC", "$"), NOTIFY))
+    assert "[:#" in order.record_set
+    (order,) = plan(client.search(MINUTES, VELOCITY, NOTIFY))
+    assert "[:#" not in order.record_set
+
+
+def test_what_a_person_may_hold_can_be_staged(client, tmp_path):
+    found = Fido.search(MINUTES, VELOCITY, NOTIFY)
+    assert client.request_data(found).id
+    assert client.request_data(found[0][0]).id
+    assert len(client.fetch(found, path=tmp_path, progress=False)) == 4
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda client, table: client.fetch(QTable(table)), "this is QTable"),
+        (lambda client, table: client.fetch(None), "this is NoneType"),
+        (lambda client, table: client.request_data(table[:0]), "no rows"),
+        (lambda client, table: client.request_data(table, method=None), "Method 'none'"),
+        (lambda client, table: client.request_data(table, notify=5), "Notify"),
+        (lambda client, table: client.get_request(None), "get_request takes"),
+        (lambda client, table: client.search("hmi.v_45s"), "A search takes words"),
+        (lambda client, table: client.search(None), "A search takes words"),
+    ],
+)
+def test_wrong_things_are_named(client, call, message):
+    table = client.search(MINUTES, VELOCITY)
+    with pytest.raises(QueryError, match=message):
+        call(client, table)
+
+
+def test_a_bad_pattern_is_the_sites_word(client):
+    with pytest.raises(ServerError, match=r"'\['"):
+        client.series("[")
+
+
+def test_options_without_meaning_are_said(client, tmp_path):
+    response = client.search(MINUTES, VELOCITY, NOTIFY)
+    with pytest.warns(UserWarning, match="protocl"):
+        client.fetch(response[:1], path=tmp_path, progress=False, protocl="as-is")
+    files = client.fetch(response[:1], path=tmp_path / "raw", progress=False, protocol="as-is")
+    with fits.open(files[0]) as hdus:
+        assert "T_REC" not in hdus[-1].header
+
+
+def test_a_notebook_can_fetch(client, tmp_path):
+    async def cell():
+        return Fido.fetch(Fido.search(MINUTES, VELOCITY, NOTIFY), path=tmp_path, progress=False)
+
+    assert len(asyncio.run(cell())) == 4
 
 
 def test_an_address_can_come_late(local_site, tmp_path, monkeypatch):

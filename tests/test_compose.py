@@ -109,6 +109,11 @@ def test_record_set_as_text():
         ("hmi.v_45s", (attrs.PrimeKey("CAMERA", "front"),), "CAMERA"),
         ("hmi.v_45s", (attrs.PrimeKey("CAMERA", "2][3"),), "CAMERA"),
         ("hmi.v_45s", (attrs.PrimeKey("CAMERA", "2]{x"),), "CAMERA"),
+        ("hmi.v_45s", (attrs.PrimeKey("CAMERA", "2]{Dopplergram} # junk"),), "CAMERA"),
+        ("hmi.v_45s", (attrs.PrimeKey("CAMERA", "2] # junk"),), "CAMERA"),
+        ("hmi.v_45s", (HOUR, attrs.Keyword("T_OBS") > 5), "T_OBS is a time"),
+        ("hmi.v_45s", (HOUR, attrs.Keyword("T_OBS") > "soon"), "T_OBS is a time"),
+        ("aia.lev1_euv_12s", (a.Wavelength(170.3 * u.AA),), "whole numbers of angstrom"),
         ("hmi.v_45s", (attrs.PrimeKey("T_REC", "2014-01-01T00:00:00-2014-01-02T00:00:00"),), "T_REC"),
         (
             "hmi.sharp_720s",
@@ -124,7 +129,7 @@ def test_record_set_as_text():
         ("hmi.sharp_720s", (HOUR, attrs.Keyword("USFLUX") < float("inf")), "USFLUX"),
         ("hmi.sharp_720s", (HOUR, attrs.Keyword("NOAA_ARS") == "a ?] b"), "."),
         ("hmi.sharp_720s", (HOUR, attrs.Keyword("NOAA_ARS") == "a; b"), ";"),
-        ("aia.lev1_euv_12s", (a.Wavelength(170.2 * u.AA, 170.4 * u.AA),), "whole number of angstrom"),
+        ("aia.lev1_euv_12s", (a.Wavelength(170.2 * u.AA, 170.4 * u.AA),), "whole numbers of angstrom"),
     ],
 )
 def test_what_the_series_does_not_know_is_refused(series, words, message):

@@ -1,3 +1,4 @@
+import asyncio
 import signal
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def test_paths(table, path, expected):
 
 def test_missing_values_have_a_name(table):
     assert targets(FILES, "{CAR_ROT}/{file}", table) == [Path("2145/a.fits"), Path("MISSING/b.fits")]
+    assert targets(FILES, "{CRLN_OBS:.1f}/{file}", table) == [Path("21.7/a.fits"), Path("MISSING/b.fits")]
 
 
 @pytest.mark.parametrize("path", ["{nonsense}/{file}", "{0}/{file}", "{T_REC/{file}", "{camera:%Y}/{file}"])
@@ -93,6 +95,20 @@ def test_ctrl_c_is_pythons_again_after_a_download(local_site, tmp_path):
     before = signal.getsignal(signal.SIGINT)
     downloader.enqueue_file(f"{local_site.url}/SUM0/nothing.fits", path=tmp_path, filename="x.fits")
     assert len(downloader.download().errors) == 1
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_running_event_loop_is_no_obstacle(local_site, tmp_path):
+    downloader = parfive.Downloader(progress=False)
+    be_polite(downloader, Limits())
+    be_polite(downloader, Limits())
+    before = signal.getsignal(signal.SIGINT)
+    downloader.enqueue_file(f"{local_site.url}/SUM0/nothing.fits", path=tmp_path, filename="x.fits")
+
+    async def notebook():
+        return downloader.download()
+
+    assert len(asyncio.run(notebook()).errors) == 1
     assert signal.getsignal(signal.SIGINT) is before
 
 

@@ -11,7 +11,7 @@ from jsoc_fido import response as module
 from jsoc_fido.localsite import definitions
 from jsoc_fido.query import Query
 from jsoc_fido.response import JSOCResponse, Question, column, stack
-from jsoc_fido.series import Keyword, Series
+from jsoc_fido.series import Keyword, NameMap, Series
 
 QUESTION = Question(Query(series="hmi.v_45s"), "hmi.V_45s[$]", "jsoc", "hmi.V_45s", ("Dopplergram",), 2)
 
@@ -117,6 +117,25 @@ def test_stack_of_different_series():
     assert list(table["CAMERA"]) == ["2", "2", "side"]
     assert table["T_REC"].mask.tolist() == [False, False, True]
     assert table.questions == (QUESTION, question)
+
+
+KINDS = [("int", "none"), ("double", "none"), ("double", "deg"), ("string", "none"), ("time", "TAI")]
+
+
+@pytest.mark.parametrize("values", [("MISSING", "5"), ("5", "MISSING"), ("5", "6"), ("MISSING", "MISSING")])
+@pytest.mark.parametrize("keyword", [Keyword("V", kind, units=unit) for kind, unit in KINDS], ids=map(" ".join, KINDS))
+def test_stack_where_one_branch_misses_all(values, keyword):
+    printed = ["2014.01.01_00:00:00_TAI" if keyword.is_time and value != "MISSING" else value for value in values]
+    series = Series("x", keywords=NameMap([keyword]))
+    tables = [
+        JSOCResponse.from_reply({"keywords": [{"name": "V", "values": [value]}], "count": 1}, series, QUESTION)
+        for value in printed
+    ]
+    for both in (stack(tables), vstack(tables)):
+        assert np.broadcast_to(getattr(both["V"], "mask", False), 2).tolist() == [
+            value == "MISSING" for value in values
+        ]
+        assert str(both)
 
 
 def module_keywords():

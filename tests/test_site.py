@@ -5,6 +5,7 @@ A site that is down, slow or something else: real sockets, one clear error each.
 import re
 import socket
 import threading
+import traceback
 from contextlib import contextmanager
 
 import pytest
@@ -104,6 +105,28 @@ def test_an_address_never_reaches_the_log_or_an_error(caplog):
         assert "solar" in asked[0]
     assert {record.name for record in caplog.records} >= {"jsoc_fido.site", "urllib3.connectionpool"}
     assert "example.com" not in caplog.text + str(caught.value)
+
+
+def test_an_address_is_neither_in_a_retry_nor_in_a_traceback(caplog):
+    address = "@".join(("solar", "example.com"))  # tracebacks quote the source
+    caplog.set_level("DEBUG")
+    with answering(http(b"later", "503 Service Unavailable", Retry_After="0")) as (url, asked):
+        with pytest.raises(TransportError) as caught:
+            site(url).check_registered(address)
+        assert len(asked) > 1
+    with pytest.raises(TransportError) as gone:
+        site(url).check_registered(address)
+    told = "".join(traceback.format_exception(caught.value) + traceback.format_exception(gone.value))
+    assert "example.com" not in caplog.text + told
+    assert "Retrying" not in caplog.text
+
+
+def test_definitions_of_sites_on_one_host_are_kept_apart():
+    places = {
+        site(f"http://archive.example{rest}")._stored_definition("hmi.v_45s")
+        for rest in ("", ":8080", ":8080/test", "/test")
+    }
+    assert len(places) == 4
 
 
 def test_user_agent_names_the_project():

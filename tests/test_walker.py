@@ -1,4 +1,5 @@
 import astropy.units as u
+import numpy as np
 import pytest
 import sunpy.net.jsoc.attrs as builtin
 from astropy.time import Time
@@ -86,6 +87,8 @@ def test_sunpys_own_words_are_understood():
         ((SERIES, a.Time("2014-01-01", "2014-01-02", near="2014-01-01T12:00")), "near"),
         ((SERIES, builtin.Series("hmi.v_45s")), "Series was given twice"),
         ((SERIES, a.Sample(0 * u.s)), "Sample"),
+        ((SERIES, a.Wavelength(np.nan * u.AA)), "Wavelength"),
+        ((SERIES, a.Wavelength(np.inf * u.AA)), "Wavelength"),
         ((SERIES, builtin.Keyword("K") == [1]), "Keyword K"),
     ],
 )

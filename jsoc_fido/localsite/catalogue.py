@@ -242,8 +242,8 @@ class Catalogue:
         Parameters
         ----------
         pattern
-            Regular expression that a name must fit somewhere, in any case; with ``NOT`` and a blank in front, must not fit
-            (contract B.1).
+            Regular expression that a name must fit somewhere, in any case; with ``NOT`` and a blank in front, must not
+            fit (contract B.1).
 
         Raises
         ------

@@ -112,7 +112,9 @@ def stage(catalogue: Catalogue, job: Job, sunum: int, is_stopping: Callable[[], 
 def _write_batch(
     catalogue: Catalogue, job: Job, recnums: Sequence[int], result: _Result, is_stopping: Callable[[], bool]
 ) -> None:
-    selection = Selection.of_records(catalogue, job.series, recnums, job.segments)
+    # All segments need no list, which would be longer than DRMS takes.
+    every = set(job.segments) == set(catalogue.series(job.series).segments)
+    selection = Selection.of_records(catalogue, job.series, recnums, () if every else job.segments)
     table = Table(selection)
     file_names = FileNames(job.filename_format, table, first=len(result.names))
     numbers, records = table.column(selection.table.c.recnum), table.names()
