@@ -131,11 +131,10 @@ def test_stack_where_one_branch_misses_all(values, keyword):
         JSOCResponse.from_reply({"keywords": [{"name": "V", "values": [value]}], "count": 1}, series, QUESTION)
         for value in printed
     ]
-    for both in (stack(tables), vstack(tables)):
-        assert np.broadcast_to(getattr(both["V"], "mask", False), 2).tolist() == [
-            value == "MISSING" for value in values
-        ]
-        assert str(both)
+    both = stack(tables)
+    mask = np.broadcast_to(getattr(both["V"], "mask", False), 2)
+    assert mask.tolist() == [value == "MISSING" for value in values]
+    assert len(str(vstack(tables)).splitlines()) == len(str(both).splitlines())
 
 
 def module_keywords():
