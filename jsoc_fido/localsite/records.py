@@ -110,6 +110,9 @@ class Rows:
                 else:
                     self.ignored.add(name)
         self.links = dict(schema.link_targets(self.series, targets))
+        self._known: dict[str, str | None] = {}
+        self._reals = {name for name, keyword in self.keywords.items() if keyword.is_real or keyword.is_time}
+        self._texts = {name for name, keyword in self.keywords.items() if keyword.type == "string"}
 
     def rows(self, records: Sequence[NewRecord]) -> list[dict[str, Any]]:
         """
@@ -125,9 +128,8 @@ class Rows:
         rows = []
         for record in records:
             row = dict(missing)
-            given = {name.lower(): value for name, value in record.values.items()}
-            self._fill_values(row, given)
-            self._fill_links(row, record, given)
+            self._fill_values(row, record.values)
+            self._fill_links(row, record)
             if record.slot is not None:
                 row["sunum"], row["slotnum"] = record.slot.sunum, record.slot.number
             for segment, file in record.files.items():
@@ -138,13 +140,39 @@ class Rows:
 
     def _fill_values(self, row: dict[str, Any], given: Mapping[str, object]) -> None:
         for name, value in given.items():
-            keyword = self.keywords.get(name)
-            if keyword is not None:
-                row[name] = values.encode(keyword, value)
-            elif name not in self.ignored:
-                raise DataError(f"Series {self.series.name} has no keyword {name.upper()!r}.")
+            if name not in self._known:
+                self._known[name] = self._column(name)
+            column = self._known[name]
+            if column is None:
+                continue
+            # Most values of thousands of records need no thought.
+            if (type(value) is float and value - value == 0.0 and column in self._reals) or (
+                type(value) is str and column in self._texts
+            ):
+                row[column] = value
+            else:
+                row[column] = values.encode(self.keywords[column], value)
 
-    def _fill_links(self, row: dict[str, Any], record: NewRecord, given: Mapping[str, object]) -> None:
+    def _column(self, name: str) -> str | None:
+        """
+        The column of a keyword; None for what the series knows but does not store.
+
+        Raises
+        ------
+        DataError
+            If the series has no such keyword.
+        """
+        column = name.lower()
+        if column in self.keywords:
+            return column
+        if column not in self.ignored:
+            raise DataError(f"Series {self.series.name} has no keyword {name.upper()!r}.")
+        return None
+
+    def _fill_links(self, row: dict[str, Any], record: NewRecord) -> None:
+        if not self.links and not record.links:
+            return
+        given = {name.lower(): value for name, value in record.values.items()}
         for link in self.series.links.values() if record.links else ():
             told = record.links.get(link.name, {})
             by_key = told if isinstance(told, Mapping) else {"recnum": told}
