@@ -235,7 +235,10 @@ class _Formatter(string.Formatter):
         if np.all(getattr(value, "mask", value is np.ma.masked)):
             text = "MISSING"
         elif isinstance(value, Time):
-            text = value.strftime(format_spec) if format_spec else _file_text(str(value.value))
+            if format_spec:
+                # What stands in the text comes from the template, and so from the user: %Y/%m makes two folders.
+                return str(value.strftime(format_spec))
+            text = _file_text(str(value.value))
         elif isinstance(value, u.Quantity):
             text = format(value.value, format_spec or ".12g")
         else:

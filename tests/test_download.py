@@ -44,18 +44,15 @@ def test_control_characters_are_replaced():
         ("data/{file}", "data/a.fits"),
         ("data/{file}.fits", "data/a.fits"),
         ("data/{T_REC}/{file}", "data/20140101_000045_TAI/a.fits"),
-        ("{t_rec:%Y/%m}/{file}", None),
+        ("{t_rec:%Y/%m}/{file}", "2014/01/a.fits"),
         ("{t_rec:%Y-%m}/{wavelnth}/{camera:02d}/{file}", "2014-01/6173/02/a.fits"),
         (Path("x") / "{INSTRUME}_{file}", "x/HMI_FRONT2_a.fits"),
     ],
 )
 def test_paths(table, path, expected):
     first, second = targets(FILES, path, table)
-    if expected:
-        assert first == Path(expected)
-        assert second.name.endswith("b.fits")
-    else:
-        assert first == Path("2014_01/a.fits")
+    assert first == Path(expected)
+    assert second.name.endswith("b.fits")
 
 
 def test_missing_values_have_a_name(table):
