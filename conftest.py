@@ -2,6 +2,7 @@
 What every test and every documented example runs on: a DRMS site in a box, and nothing of the user's own settings.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,16 @@ def _examples(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, t
         request.getfixturevalue("local_site")
         monkeypatch.setenv("JSOC_EMAIL", EMAIL)
         monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_left_alone() -> Iterator[None]:
+    """
+    The command sets how loud the package is, for the rest of the process; here that is a test.
+    """
+    before = logging.getLogger("jsoc_fido").level
+    yield
+    logging.getLogger("jsoc_fido").setLevel(before)
 
 
 @pytest.fixture(autouse=True)

@@ -177,6 +177,13 @@ class JSOCResponse(QueryResponseTable):
             result.unhide_columns()
         return result
 
+    def __str__(self) -> str:
+        # As much as a terminal shows; sunpy would print, and format, every row.
+        return "\n".join(self._display_table.pformat(max_lines=None, max_width=None, show_dtype=False))
+
+    def __repr__(self) -> str:
+        return f"{object.__repr__(self)}\n{self}"
+
     def show(self, *cols: str) -> "JSOCResponse":
         """
         Show some columns, or all keywords.

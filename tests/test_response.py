@@ -77,6 +77,12 @@ def test_shows_what_the_guide_shows(table):
     assert str(table) == "\n".join(lines)
 
 
+def test_a_long_table_is_shown_in_part(table):
+    long = JSOCResponse(table[np.arange(1000) % 2])
+    assert "Length = 1000 rows" in str(long)
+    assert len(repr(long).splitlines()) < 200
+
+
 def test_empty_reply():
     table = JSOCResponse.from_reply({"count": 0, "runtime": 0.1, "status": 0}, definitions.load("hmi.v_45s"), QUESTION)
     assert len(table) == 0

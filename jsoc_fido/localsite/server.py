@@ -186,16 +186,18 @@ def serve(
 @contextlib.contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     """
-    Let the signal that asks a service to end do what Ctrl-C does.
+    Let the signal that asks a service to end do what Ctrl-C does, and both do it also when the parent ignores them.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:

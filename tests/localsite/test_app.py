@@ -161,7 +161,7 @@ def test_other_methods_are_refused(server, session):
 
 
 def test_logs_name_nobody(server, session, caplog):
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, logger="jsoc_fido"):
         session.get(f"{server.url}/{AJAX}/checkAddress.sh", params={"address": "eve@example.org"})
         parameters = {"op": "exp_request", "ds": "hmi.m_45s[^]", "notify": "ada@example.org", "protocol": "fits"}
         session.get(f"{server.url}/{AJAX}/jsoc_fetch", params=parameters)

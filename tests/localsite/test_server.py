@@ -106,14 +106,22 @@ def test_serve_tells_its_address_first(small_directory):
             assert process.wait(30) == 0
 
 
-def test_serve_ends_quietly_when_it_is_interrupted(small_directory):
-    code = f"from jsoc_fido import localsite; localsite.serve({str(small_directory)!r})"
+@pytest.mark.parametrize("inherited", ["SIG_DFL", "SIG_IGN"])
+def test_serve_ends_quietly_when_it_is_interrupted(small_directory, inherited):
+    # A shell without job control lets what it starts in the background ignore the signal.
+    code = (
+        f"import signal; signal.signal(signal.SIGINT, signal.{inherited})\n"
+        f"from jsoc_fido import localsite; localsite.serve({str(small_directory)!r})"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        url = process.stdout.readline().strip()
-        assert url.startswith("http://127.0.0.1:")
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        try:
+            url = process.stdout.readline().strip()
+            assert url.startswith("http://127.0.0.1:")
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert "Traceback" not in errors

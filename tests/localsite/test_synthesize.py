@@ -159,7 +159,7 @@ def test_the_same_call_makes_the_same_pixels(tmp_path):
 def test_what_exists_stays_as_it_is(site, series, options, caplog):
     interval = ("2017-09-06T12:00:00", "2017-09-06T12:03:00")
     added = synthesize(site, series, *interval, size=8, **options)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="jsoc_fido"):
         assert synthesize(site, series, *interval, size=8, **options) == 0
     assert f"{added} records of {site.series(series).name} exist already" in caplog.text
     longer = synthesize(site, series, interval[0], "2017-09-06T12:30:00", size=8, **options)
