@@ -7,10 +7,9 @@ know of a row travels in columns that are not shown, so that it survives slices,
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import astropy.units as u
@@ -21,10 +20,10 @@ from astropy.utils.masked import Masked
 from sunpy.net.base_client import QueryResponseRow, QueryResponseTable
 from sunpy.net.fido_factory import UnifiedResponse
 
-from jsoc_fido import times
+from jsoc_fido.columns import column, masked, sizes
 from jsoc_fido.exceptions import QueryError
 from jsoc_fido.query import Query
-from jsoc_fido.series import Keyword, Series
+from jsoc_fido.series import Series
 
 __all__ = ["ONLINE", "QUESTION", "RECNUM", "RECORD", "SIZE", "JSOCResponse", "Question", "as_response", "stack"]
 
@@ -34,42 +33,11 @@ RECORD, RECNUM, QUESTION, ONLINE, SIZE = "Record", "Recnum", "Question", "Online
 #: Pseudo keys that a search asks for besides keywords (contract B.5).
 PSEUDO_KEYS = ("*recnum*", "*online*", "*size*")
 
-#: What a site prints for a value that is not there (contract B.5).
-ABSENT = ("MISSING", "Invalid KeyLink")
-
 #: Paths that are no paths (contract B.5, G.18).
 NO_FILE = frozenset({"NoDataDirectory", "InvalidSegName", "BadSegLink", "NA", ""})
 
 #: Columns that sunpy's guide shows.
 SHOWN = ("T_REC", "TELESCOP", "INSTRUME", "WAVELNTH", "CAR_ROT")
-
-#: How DRMS series spell units that astropy spells otherwise.
-UNIT_NAMES = {
-    "sec": "s",
-    "secs": "s",
-    "seconds": "s",
-    "mins": "min",
-    "minutes": "min",
-    "days": "d",
-    "hours": "h",
-    "degree": "deg",
-    "degrees": "deg",
-    "degree/day": "deg / d",
-    "deg/day": "deg / d",
-    "meter": "m",
-    "meters": "m",
-    "gauss": "G",
-    "pixels": "pix",
-    "angstroms": "Angstrom",
-    "cmsq": "cm2",
-    "maxwell": "Mx",
-    "milliangstrom": "mAngstrom",
-}
-
-#: Units that astropy would read as something else than the series means, or that say there is none.
-NO_UNITS = frozenset({"", "none", "na", "n/a", "d/s", "unitless", "dimensionless", "string", "bits", "count", "number"})
-
-INTEGERS = {"char": np.int8, "short": np.int16, "int": np.int32, "longlong": np.int64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,103 +239,6 @@ def shown(table: QTable, series: Series, query: Query) -> list[str]:
     return names
 
 
-def column(values: Sequence[str], keyword: Keyword | None) -> Column | u.Quantity | Time:
-    """
-    Values of a keyword as a site prints them, with the type and unit of its definition.
-
-    Parameters
-    ----------
-    values
-        Texts, shape ``(records,)``.
-    keyword
-        Definition of the keyword; without it the texts stay texts.
-    """
-    kind = keyword.type if keyword else "string"
-    if keyword and kind == "time" and unit_of(keyword.units) is None:
-        return time_column(values, keyword)
-    if keyword and kind in INTEGERS:
-        return integers(values, keyword)
-    if keyword and kind in {"float", "double", "time"}:
-        return reals(values, keyword)
-    texts = np.asarray(values, dtype=str)
-    return _masked(texts, _absent(texts))
-
-
-def time_column(values: Sequence[str], keyword: Keyword) -> Time:
-    """
-    Times, in the keyword's own zone and with the decimals that the site printed.
-    """
-    seconds = times.parse_many(values)
-    result = times.to_astropy(seconds, keyword.units)
-    result.precision = max((_decimals(value) for value in values if value not in ABSENT), default=0)
-    return result
-
-
-def integers(values: Sequence[str], keyword: Keyword) -> Column:
-    """
-    Integers; words printed in hexadecimal, such as ``QUALITY``, are unsigned, so that their bits can be tested.
-    """
-    dtype = np.dtype(INTEGERS[keyword.type])
-    texts = np.asarray(values, dtype=str)
-    absent = _absent(texts)
-    hexadecimal = np.char.startswith(texts, "0x")
-    if hexadecimal.any() or keyword.default.startswith("0x"):
-        dtype = np.dtype(f"u{dtype.name}")
-    try:
-        if hexadecimal.any():
-            numbers = np.array([0 if gone else int(text, 0) for text, gone in zip(texts, absent, strict=True)])
-        else:
-            numbers = np.where(absent, "0", texts).astype(np.int64)
-        return _masked(numbers.astype(dtype), absent)
-    except (ValueError, OverflowError):
-        # A site that prints an integer in some other way: the text is worth more than an error.
-        return _masked(texts, absent)
-
-
-def reals(values: Sequence[str], keyword: Keyword) -> Column | u.Quantity:
-    """
-    Real numbers, with the keyword's unit where that is one.
-    """
-    dtype = np.float32 if keyword.type == "float" else np.float64
-    texts = np.asarray(values, dtype=str)
-    absent = _absent(texts)
-    try:
-        numbers = np.where(absent, "nan", texts).astype(np.float64).astype(dtype)
-    except ValueError:
-        return _masked(texts, absent)
-    unit = unit_of(keyword.units)
-    if unit is None:
-        return _masked(numbers, absent)
-    return u.Quantity(Masked(numbers, mask=absent) if absent.any() else numbers, unit, dtype=dtype)
-
-
-def sizes(values: Iterable[str]) -> u.Quantity:
-    """
-    Bytes on disk; NaN where the site cannot tell.
-
-    The site's sum begins at -1 (contract B.5), hence the byte that is added.
-    """
-    return u.Quantity([float(value) + 1 if str(value).lstrip("-").isdigit() else np.nan for value in values], u.byte)
-
-
-@cache
-def unit_of(text: str) -> u.UnitBase | None:
-    """
-    The unit that a series names, or `None` if it names none.
-
-    Examples
-    --------
-    >>> from jsoc_fido.response import unit_of
-    >>> unit_of("arcsec"), unit_of("degrees"), unit_of("TAI"), unit_of("none")
-    (Unit("arcsec"), Unit("deg"), None, None)
-    """
-    name = text.strip()
-    if name.lower() in NO_UNITS or name.upper() in {"TAI", "UTC", "UT", "ISO", "TT", "TDT", "GPS"}:
-        return None
-    unit = u.Unit(UNIT_NAMES.get(name.lower(), name), parse_strict="silent")
-    return None if isinstance(unit, u.UnrecognizedUnit) else unit
-
-
 def as_response(results: Any) -> JSOCResponse:
     """
     The table of what a person may hold: a table, a row, or what Fido returned.
@@ -434,20 +305,4 @@ def _kind(item: Any) -> str:
 def _as_text(item: Any) -> Column:
     mask = np.broadcast_to(np.asarray(getattr(item, "mask", False)), len(item))
     texts = np.asarray([str(getattr(value, "value", value)) for value in item], dtype=str)
-    return _masked(texts, mask)
-
-
-def _absent(texts: np.ndarray) -> np.ndarray:
-    return np.isin(texts, ABSENT)
-
-
-def _masked(values: np.ndarray, absent: np.ndarray) -> Column:
-    # Also where nothing is missing: astropy does not stack masked columns on others.
-    return MaskedColumn(values, mask=absent)
-
-
-def _decimals(text: str) -> int:
-    # '2013-12-31T23:59:39.20Z' has two; the dots of a dotted date stand before the first colon.
-    _, _, tail = text.rpartition(":")
-    fraction = tail.partition(".")[2]
-    return len(fraction) - len(fraction.lstrip("0123456789"))
+    return masked(texts, mask)

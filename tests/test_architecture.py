@@ -43,7 +43,7 @@ LAYERS = [
     {"__init__", "takeover"},
     {"client"},
     {"exports", "download", "response", "walker", "compose", "attrs"},
-    {"headers", "site", "config", "version"},
+    {"headers", "columns", "site", "config", "version"},
     {"series", "fitsfiles"},
     {"recordset", "binding", "filters", "tokens"},
     {"times", "slots", "timetext", "clocks", "query"},

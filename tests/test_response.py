@@ -8,9 +8,10 @@ from astropy.table import vstack
 from astropy.time import Time
 
 from jsoc_fido import response as module
+from jsoc_fido.columns import column, unit_of
 from jsoc_fido.localsite import definitions
 from jsoc_fido.query import Query
-from jsoc_fido.response import JSOCResponse, Question, column, stack
+from jsoc_fido.response import JSOCResponse, Question, stack
 from jsoc_fido.series import Keyword, NameMap, Series
 
 QUESTION = Question(Query(series="hmi.v_45s"), "hmi.V_45s[$]", "jsoc", "hmi.V_45s", ("Dopplergram",), 2)
@@ -184,7 +185,7 @@ def test_columns(values, keyword, dtype, expected):
     ],
 )
 def test_units(name, unit):
-    assert module.unit_of(name) == unit
+    assert unit_of(name) == unit
 
 
 def test_every_real_reply_becomes_the_right_table(realdata):
