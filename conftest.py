@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from astropy.config.paths import set_temp_cache
 from astropy.utils import iers
@@ -18,6 +19,10 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ["PARFIVE_HIDE_PROGRESS"] = "1"
 for variable in ("JSOC_EMAIL", "JSOC_FIDO_SITE", "JSOC_FIDO_ENABLE"):
     os.environ.pop(variable, None)
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("jsoc_fido", deadline=None)
+hypothesis.settings.load_profile("jsoc_fido")
 
 #: What the guide's searches need, and one address that may stage.
 HOLDINGS = (
@@ -39,6 +44,7 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
         sunpy.config.set("downloads", "download_dir", str(tmp_path_factory.mktemp("downloads")))
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("JSOC_FIDO_STATE", str(tmp_path_factory.mktemp("state")))
         yield
 
 

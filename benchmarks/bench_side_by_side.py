@@ -40,7 +40,7 @@ def bench_fetch(benchmark, client, tmp_path):
     def fetch():
         run = next(runs)
         # Another keyword test each time: a site answers the same request twice with the first one's files.
-        words = HOURS[0], VELOCITY, a.Sample(10 * u.min), Keyword("CADENCE") > run, Notify(EMAIL)
+        words = HOURS[0], VELOCITY, a.Sample(585 * u.s), Keyword("QUALITY") >= -run, Notify(EMAIL)
         return client.fetch(client.search(*words), path=tmp_path / str(run), progress=False)
 
     files = benchmark.pedantic(fetch, rounds=2)

@@ -20,6 +20,31 @@ iers.conf.auto_download = False
 os.environ["PARFIVE_HIDE_PROGRESS"] = "1"
 
 
+_REPORTED = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config):
+    config.stash[_REPORTED] = []
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash[_REPORTED]:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def report(pytestconfig):
+    """
+    Takes what was measured of this package and of the one beside it; both and their ratio are printed at the end.
+    """
+
+    def add(what, ours, theirs, unit):
+        ratio = f"{100 * ours / theirs:.3g} %"
+        pytestconfig.stash[_REPORTED].append(f"{what:50} {ours:10.4g} {theirs:10.4g} {unit:5} {ratio:>10}")
+
+    return add
+
+
 @pytest.fixture(scope="session")
 def directory(tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmarks") / "site"

@@ -9,10 +9,11 @@ from jsoc_fido import config
 from jsoc_fido.client import JSOCClient
 from jsoc_fido.exceptions import JSOCError
 from jsoc_fido.response import JSOCResponse
+from jsoc_fido.site import register_site
 from jsoc_fido.takeover import disable, enable, is_enabled
 from jsoc_fido.version import version as __version__
 
-__all__ = ["JSOCClient", "JSOCError", "JSOCResponse", "__version__", "disable", "enable", "is_enabled"]
+__all__ = ["JSOCClient", "JSOCError", "JSOCResponse", "__version__", "disable", "enable", "is_enabled", "register_site"]
 
 if config.enabled_on_import():
     enable()

@@ -70,7 +70,7 @@ def demo(directory: Path) -> None:
     """
     Show the main job on a site of its own in DIRECTORY, without the internet.
 
-    Searches, stages, downloads and draws. Takes less than a minute; a second run is faster, because the site is kept.
+    Searches, fetches, stages and draws. Takes less than a minute; a second run is faster, because the site is kept.
     """
     _localsite()
     try:
@@ -88,7 +88,7 @@ def _question(command: Command) -> Command:
     """
     for decorate in reversed(
         (
-            click.argument("series"),
+            click.argument("series", required=False),
             click.option(
                 "--time", nargs=2, metavar="START END", help="From when to when, UTC unless it says otherwise."
             ),
@@ -118,6 +118,8 @@ def search(output: Path | None, **question: Any) -> None:
     """
     Print the table of the records of SERIES.
     """
+    if not question["series"]:
+        raise click.UsageError("Missing argument 'SERIES'.")
     if output is not None and output.suffix not in {".ecsv", ".csv"}:
         raise QueryError(f"A table is written as .ecsv or .csv, not as {output.name!r}.")
     _, response = _search(question)
@@ -126,36 +128,58 @@ def search(output: Path | None, **question: Any) -> None:
         shown = response.show(*(_names(question["keys"]) if question["keys"] else response.display_keys))
         click.echo("\n".join(shown.pformat(max_lines=-1, max_width=-1, show_unit=False)))
     if output is not None:
-        from astropy.table import QTable
-
-        # The columns alone: what the client keeps beside them has no place in a file for others.
-        columns = QTable([response[name] for name in response.colnames], names=response.colnames)
-        columns.write(output, format=f"ascii.{output.suffix[1:]}", overwrite=True)
+        response.write(output, format=f"ascii.{output.suffix[1:]}", overwrite=True)
 
 
 @main.command()
 @_question
 @click.option("--notify", metavar="EMAIL", help="Address the site knows you by; with it, the files are staged.")
-@click.option("--protocol", metavar="PROTOCOL", help="fits (with full headers) or as-is.")
+@click.option("--protocol", metavar="PROTOCOL", help="quick, fits (staged, with full headers) or as-is.")
 @click.option("--path", type=click.Path(path_type=Path), help="Folder, or pattern with {file} and {KEYWORD}s.")
-def fetch(notify: str | None, protocol: str | None, path: Path | None, **question: Any) -> None:
+@click.option("--dry-run", is_flag=True, help="Only say what would be done: files, bytes, requests, time.")
+@click.option("--resume", is_flag=True, help="Finish what was interrupted, instead of searching.")
+def fetch(
+    notify: str | None, protocol: str | None, path: Path | None, dry_run: bool, resume: bool, **question: Any
+) -> None:
     """
     Download the files of the records of SERIES, and print where they are.
+
+    Instead of SERIES, the rows of a table that 'jsoc-fido search --output' wrote can be fetched: name the .ecsv file.
     """
     from jsoc_fido import attrs
+    from jsoc_fido.client import JSOCClient
 
+    if resume:
+        said = [name for name, value in question.items() if value and name != "site"]
+        if said:
+            raise click.UsageError(f"--resume finishes what was begun; it takes no {said[0].replace('_', ' ')}.")
+        _print_files(JSOCClient(site=question["site"]).resume(path=path, notify=notify))
+        return
+    if not question["series"]:
+        raise click.UsageError("Missing argument 'SERIES'.")
     words: list[Attr] = [attrs.Notify(notify)] if notify else []
     words += [attrs.Protocol(protocol)] if protocol else []
-    client, response = _search(question, words)
+    client, response = _saved(question) if question["series"].endswith(".ecsv") else _search(question, words)
     if not len(response):
         raise QueryError(f"There is no record of {question['series']} to fetch.")
-    results = client.fetch(response, path=path)
-    for file in results:
-        click.echo(file)
-    for error in results.errors:
-        click.echo(f"jsoc-fido: {error.url}: {error.exception}", err=True)
-    if results.errors:
-        raise ExportError(f"{len(results.errors)} of {len(results) + len(results.errors)} files did not arrive.")
+    results = client.fetch(response, path=path, notify=notify, protocol=protocol, dry_run=dry_run)
+    if dry_run:
+        click.echo("\n".join(results.pformat(max_lines=-1, max_width=-1)))
+        return
+    _print_files(results)
+
+
+@main.command()
+def requests() -> None:
+    """
+    List the staged requests that were made, the newest first.
+    """
+    from jsoc_fido.client import JSOCClient
+
+    table = JSOCClient().requests()
+    click.echo(f"{len(table)} requests")
+    if len(table):
+        click.echo("\n".join(table.pformat(max_lines=-1, max_width=-1)))
 
 
 @main.command()
@@ -167,15 +191,7 @@ def info(series: str, site: str | None) -> None:
     """
     from jsoc_fido.client import JSOCClient
 
-    definition = JSOCClient(site=site).info(series)
-    click.echo(f"{definition.name}: {definition.note}")
-    click.echo(f"\nPrime keys: {', '.join(definition.prime_keys)}")
-    _columns(
-        "Segments",
-        ((segment.name, segment.units, segment.dims, segment.note) for segment in definition.segments.values()),
-    )
-    _columns("Links", ((link.name, link.target, link.kind, link.note) for link in definition.links.values()))
-    _columns("Keywords", ((key.name, key.type, key.units, key.note) for key in definition.keywords.values()))
+    click.echo(str(JSOCClient(site=site).info(series)))
 
 
 @main.group()
@@ -223,14 +239,79 @@ def ingest(directory: Path, files: tuple[Path, ...], series: str | None) -> None
     "--size", type=click.IntRange(min=8, max=4096), default=64, show_default=True, help="Pixels along an edge."
 )
 @click.option("--harp", type=click.IntRange(min=1), help="Number of one active region patch.")
-def synthesize(directory: Path, series: str, start: str, end: str, size: int, harp: int | None) -> None:
+@click.option("--wavelength", type=int, help="One channel of AIA, in angstroms; all of them by default.")
+@click.option("--sample", metavar="STEP", help="One record every STEP, such as 6h; all by default.")
+def synthesize(
+    directory: Path,
+    series: str,
+    start: str,
+    end: str,
+    size: int,
+    harp: int | None,
+    wavelength: int | None,
+    sample: str | None,
+) -> None:
     """
     Compute the records of SERIES from START to END.
 
     Times are UTC unless they say otherwise. What exists already is left as it is.
     """
-    records = _localsite().synthesize(directory, series, start, end, size=size, harp=harp)
+    step = _quantity("--sample", sample, "s") if sample else None
+    options = {"size": size, "harp": harp, "wavelength": wavelength, "sample": step}
+    records = _localsite().synthesize(directory, series, start, end, **options)
     click.echo(f"{records} records of {series}.")
+
+
+@site.command()
+@_directory
+@click.argument("record_set")
+def offline(directory: Path, record_set: str) -> None:
+    """
+    Say that the files of RECORD_SET are on tape only, so that they cannot be exported.
+    """
+    records = _localsite().set_online(directory, record_set, online=False)
+    click.echo(f"{records} records are offline, with all in the same storage units.")
+
+
+@site.command()
+@_directory
+@click.argument("record_set")
+def online(directory: Path, record_set: str) -> None:
+    """
+    Say that the files of RECORD_SET are on disk again.
+    """
+    records = _localsite().set_online(directory, record_set, online=True)
+    click.echo(f"{records} records are online, with all in the same storage units.")
+
+
+def _limits(command: Command) -> Command:
+    """
+    Give a command an option for each limit of a site.
+    """
+    number, size = click.IntRange(min=1), click.FloatRange(min=0)
+    for decorate in reversed(
+        (
+            click.option("--jsoc-limits", is_flag=True, help="Limit requests as JSOC does; single limits may differ."),
+            click.option("--pending", type=number, help="Unfinished requests of one e-mail address. JSOC: 1."),
+            click.option("--pending-host", type=number, help="Unfinished requests from one computer. JSOC: 10."),
+            click.option("--pending-minutes", type=size, help="For how long these count.  [default: 60]"),
+            click.option("--megabytes", type=size, help="Size of one request.  [default: 100000]"),
+            click.option(
+                "--megabytes-unpacked", type=size, help="The same, if it uncompresses files.  [default: 10000]"
+            ),
+            click.option("--megabytes-packed", type=size, help="The same, if it compresses files.  [default: 1000000]"),
+            click.option("--record-set-length", type=number, help="Characters of a record set. JSOC: 4095."),
+            click.option(
+                "--repeat-hours", type=size, help="How long the same request gets the same files.  [default: 24]"
+            ),
+            click.option("--retain-days", type=size, help="How long exported files stay; 0 is for ever.  [default: 7]"),
+            click.option(
+                "--record-numbers/--no-record-numbers", default=None, help="Whether to export by record number."
+            ),
+        )
+    ):
+        command = decorate(command)
+    return command
 
 
 @site.command()
@@ -242,15 +323,50 @@ def synthesize(directory: Path, series: str, start: str, end: str, size: int, ha
     "--register", multiple=True, metavar="EMAIL", help="Let this address (and further ones) export, and no other."
 )
 @_database
+@click.option("--read-only", is_flag=True, help="Write nothing; files cannot be staged then.")
+@click.option(
+    "--log",
+    "request_log",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File for a line about each request: time, method, operation, status, bytes, seconds.",
+)
+@click.option("--root-path", metavar="PATH", default="", help="Path below which a proxy shows the site, such as /drms.")
+@_limits
 def serve(
-    directory: Path, addresses: tuple[str, ...], host: str, port: int, register: tuple[str, ...], database: str | None
+    directory: Path, addresses: tuple[str, ...], register: tuple[str, ...], retain_days: float | None, **options: Any
 ) -> None:
     """
     Serve the site in DIRECTORY; its URL is the first line that is printed.
     """
     if addresses and not register:
         raise click.UsageError(f"Got unexpected arguments ({' '.join(addresses)}); e-mail addresses follow --register.")
-    _localsite().serve(directory, host=host, port=port, database=database, register=[*register, *addresses] or None)
+    given = {name: value for name, value in options.items() if value is not None}
+    if retain_days is not None:
+        given["retain_days"] = retain_days or None
+    _localsite().serve(directory, register=[*register, *addresses] or None, **given)
+
+
+def _print_files(results: Any) -> None:
+    for file in results:
+        click.echo(file)
+    for error in results.errors:
+        click.echo(f"jsoc-fido: {error.url}: {error.exception}", err=True)
+    if results.errors:
+        raise ExportError(f"{len(results.errors)} of {len(results) + len(results.errors)} files did not arrive.")
+
+
+def _saved(question: dict[str, Any]) -> "tuple[JSOCClient, JSOCResponse]":
+    from jsoc_fido.client import JSOCClient
+    from jsoc_fido.response import JSOCResponse
+
+    said = [name for name, value in question.items() if value and name not in {"series", "site"}]
+    if said:
+        raise QueryError(f"{question['series']} is a saved table; --{said[0].replace('_', '-')} cannot change it.")
+    client = JSOCClient(site=question["site"])
+    try:
+        return client, JSOCResponse.read(question["series"], client=client)
+    except OSError as err:
+        raise DataError(f"{question['series']} cannot be read: {err.strerror or err}.") from err
 
 
 def _search(question: dict[str, Any], words: Iterable["Attr"] = ()) -> "tuple[JSOCClient, JSOCResponse]":

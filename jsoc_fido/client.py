@@ -2,27 +2,49 @@
 The client: it joins the words to the record sets, the record sets to a site, and the site to files.
 """
 
+import hashlib
+import io
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import drms
 import parfive
+from astropy.table import QTable
 from sunpy.net import Fido
 from sunpy.net.attr import Attr, and_
+from sunpy.net.attrs import Time as TimeRange
 from sunpy.net.base_client import BaseClient
 from sunpy.util.exceptions import warn_user
 
-from jsoc_fido import attrs, compose, config, download, exports
+from jsoc_fido import (
+    attrs,
+    compose,
+    config,
+    delivery,
+    download,
+    exports,
+    files,
+    flarecast,  # noqa: F401 - another kind of site
+    lookups,
+    names,
+    plan,
+    staging,
+)
 from jsoc_fido.exceptions import ExportError, QueryError
-from jsoc_fido.query import Query
-from jsoc_fido.response import PSEUDO_KEYS, JSOCResponse, Question, as_response, stack
+from jsoc_fido.journal import Job, Journal
+from jsoc_fido.query import Query, Question
+from jsoc_fido.response import PSEUDO_KEYS, JSOCResponse, as_response, stack
 from jsoc_fido.series import Series
 from jsoc_fido.site import Site, site
+from jsoc_fido.staging import Announcer, Staging, Watch
 from jsoc_fido.walker import queries, understood
 
 __all__ = ["JSOCClient"]
@@ -34,6 +56,9 @@ COMMON = {"Time", "Wavelength", "Sample"}
 
 #: What Fido and habits from sunpy's own client may pass; the site's limits and our waiting stand above it.
 PASSED_BY_FIDO = frozenset({"max_conn", "max_splits", "sleep"})
+
+#: Above this, one record an hour is enough to see which patches there are.
+LONG = 2 * u.hour
 
 #: Seconds to wait for a staged request unless told otherwise.
 STAGING_TIMEOUT = 6 * 3600.0
@@ -162,7 +187,8 @@ class JSOCClient(BaseClient):
         """
         response = as_response(response)
         orders = exports.plan(response, method=method, protocol=protocol, notify=self._address(notify))
-        requests = [exports.submit(order) for order in orders]
+        watch, journal = Watch.of(STAGING_TIMEOUT), Journal()
+        requests = [staging.submit(order, watch, journal) for order in orders]
         response.requests = tuple(requests)
         return requests[0] if len(requests) == 1 else requests
 
@@ -175,7 +201,6 @@ class JSOCClient(BaseClient):
         overwrite: bool | str = False,
         downloader: parfive.Downloader | None = None,
         wait: bool = True,
-        response: JSOCResponse | None = None,
         **kwargs: Any,
     ) -> parfive.Results:
         """
@@ -187,7 +212,7 @@ class JSOCClient(BaseClient):
             What `request_data` returned, or identifiers such as ``"JSOC_20140325_334"``, also of requests made
             elsewhere.
         path
-            Folder or template; see `fetch`.
+            Folder, or template with ``{file}``.
         progress
             Show a progress bar.
         overwrite
@@ -196,8 +221,6 @@ class JSOCClient(BaseClient):
             The downloader to use; ``progress`` and ``overwrite`` are then its business.
         wait
             Whether to download now; only a ``downloader`` that was given can do so later.
-        response
-            The rows of the requests, for names of columns in ``path``.
         **kwargs
             Other arguments that `sunpy.net.Fido` passes along, such as ``max_conn``; what the site allows prevails.
 
@@ -219,17 +242,17 @@ class JSOCClient(BaseClient):
         exports.check_finished(found)
         # Overlapping requests bring a file twice.
         named = {
-            (file.record or file.url, file.name): file for request in found for file in download.remote_files(request)
+            (file.record or file.url, file.name): (exports.site_of(request), file)
+            for request in found
+            for file in download.remote_files(request)
         }
-        files = list(named.values())
-        paths = download.targets(files, path, response)
-        if downloader is None:
-            downloader = parfive.Downloader(max_splits=1, progress=progress, overwrite=overwrite)
-            wait = True
-        for where in {exports.site_of(request) for request in found}:
-            download.be_polite(downloader, where.limits)
-        download.enqueue(downloader, files, paths)
-        return downloader.download() if wait and files else parfive.Results()
+        paths = download.targets([file for _, file in named.values()], path)
+        deliveries = [
+            download.Delivery(where, file.url, target)
+            for (where, file), target in zip(named.values(), paths, strict=True)
+        ]
+        where = {exports.site_of(request) for request in found}
+        return _download(deliveries, where, downloader, progress=progress, overwrite=overwrite, wait=wait)
 
     def fetch(
         self,
@@ -245,12 +268,17 @@ class JSOCClient(BaseClient):
         method: str | None = None,
         timeout: float = STAGING_TIMEOUT,
         strict: bool = False,
+        dry_run: bool = False,
+        return_table: bool = False,
         **kwargs: Any,
-    ) -> parfive.Results:
+    ) -> parfive.Results | JSOCResponse | QTable:
         """
-        Stage the files of a table, or of some of its rows, and download them.
+        Bring the files of a table, or of some of its rows.
 
-        Requests are staged one after the other, because JSOC allows one at a time.
+        Files come straight from the site's storage, and their headers are completed here (``"quick"``), unless the
+        site has to write them: because of an e-mail address or a protocol in the search or here, because of a
+        processing step, or because they are offline. Staged requests are made one after the other, as JSOC allows
+        one at a time.
 
         Parameters
         ----------
@@ -258,55 +286,158 @@ class JSOCClient(BaseClient):
             The rows.
         path
             A folder, or a template such as ``"data/{T_REC:%Y}/{wavelnth}/{file}"``. ``{file}`` is the name of the
-            file, any other name a column of the table.
+            file, ``{segment}`` that of the segment, any other name a column of the table.
         notify
-            E-mail address, if the search had no ``a.jsoc.Notify``.
+            E-mail address; it lets the site stage the files.
         progress, overwrite, downloader, wait, **kwargs
-            As in `get_request`.
-        protocol, method
-            As in `request_data`; without a method ``"url_quick"`` for files as they are stored, else ``"url"``.
+            As in `get_request`. Whole files that are there already are not asked for again.
+        protocol
+            ``"quick"``, ``"fits"`` (staged, with full headers) or ``"as-is"`` (as stored).
+        method
+            As in `request_data`; without it ``"url_quick"`` for files as they are stored, else ``"url"``.
         timeout
             Seconds to wait for each request.
         strict
-            Raise when a file could not be downloaded, after all were tried. Otherwise ``errors`` of the result lists
+            Raise when a file could not be brought, after all were tried. Otherwise ``errors`` of the result lists
             them.
+        dry_run
+            Ask nothing, and return what would be done: a table of ways, numbers of files and requests, bytes and the
+            expected time.
+        return_table
+            Return the table of the files instead of the list of their paths: the rows, once for each of their files,
+            with the columns ``Segment`` and ``Path``; the path is masked for a file that did not come.
+
+        Returns
+        -------
+        parfive.Results
+            Paths of the files: in the order of the rows, and for each row in the order of its segments, without those
+            that are in ``errors``. A row that is there twice is fetched once.
 
         Raises
         ------
         NotRegisteredError
-            If there is no e-mail address, or none that the site knows.
+            If something has to be staged and there is no e-mail address, or none that the site knows.
         ExportError
             If a request fails, or, if ``strict``, a download.
+        QueryError
+            If the table does not say which records its rows are, or the template names what is not there.
+        DataError
+            If two files would get the same path, or the folder cannot be written.
         """
         _check_options(kwargs)
         response = as_response(response)
-        if len(response) == 0:
-            return parfive.Results()
-        orders = [
-            replace(order, method="url_quick") if order.protocol == "as-is" and method is None else order
-            for order in exports.plan(response, method=method or "url", protocol=protocol, notify=self._address(notify))
-        ]
-        requests = []
-        for order in orders:
-            request = exports.submit(order)
-            exports.wait(request, timeout=timeout)
-            requests.append(request)
-        response.requests = tuple(requests)
-        results = self.get_request(
-            requests,
-            path,
+        if not len(response):
+            return response if return_table else parfive.Results()
+        todo = plan.make(
+            response,
+            _definition,
+            protocol=protocol,
+            method=method,
+            notify=_checked(notify),
+            address=self._address(notify),
+        )
+        paths = files.targets(todo.files, path, response)
+        if dry_run:
+            return todo.table()
+        download.check_folders(paths.values())
+        for part in todo.parts:
+            log.info("%s", part)
+        for order in todo.orders:
+            site(order.site).check_registered(order.notify)
+        journal = Journal()
+        if downloader is None:
+            downloader = parfive.Downloader(max_splits=1, progress=progress, overwrite=overwrite)
+            wait = True
+        orders = [*todo.orders, *todo.fallbacks]
+        announcer = Announcer(_bar(downloader), len(orders))
+        queue = Staging(orders, timeout=timeout, journal=journal, announcer=announcer)
+        template = names.template(path or config.download_folder())
+        deliveries = delivery.prepare(todo, paths, template, _definition, queue)
+        ways = {part.way for part in todo.parts}
+        # Without the e-mail address, which is not kept, the way would be another one.
+        way = protocol or (ways.pop() if len(ways) == 1 else None)
+        job = _job(response, path, protocol=way, method=method, count=len(paths))
+        journal.begin(job)
+        came: dict[Path, Path] = {}
+
+        def finish(results: parfive.Results) -> None:
+            queue.stop()
+            response.requests = tuple(queue.done())
+            if all(target in came for target in paths.values()):
+                journal.end(job.job)
+
+        where = {site(question.site) for question in files.questions_of(response)}
+        results = _download(
+            deliveries,
+            where,
+            downloader,
             progress=progress,
             overwrite=overwrite,
-            downloader=downloader,
             wait=wait,
-            response=response,
+            came=came,
+            finish=finish,
         )
         if results.errors:
-            message = f"{len(results.errors)} of {len(results.errors) + len(results)} files could not be downloaded"
-            log.warning("%s; give the result to Fido.fetch to try those again.", message)
-            if strict:
-                raise ExportError(f"{message}: {results.errors[0].exception}")
-        return results
+            _report(results, strict=strict)
+        _sort(results, [str(came[target]) for target in paths.values() if target in came])
+        return delivery.with_paths(response, todo, paths, came) if return_table else results
+
+    def resume(self, *, path: str | Path | None = None, notify: str | None = None, **kwargs: Any) -> parfive.Results:
+        """
+        Finish the fetches that were interrupted, of this and of other processes.
+
+        What was staged is not staged again, files that are whole are not asked for again, and of those that are not,
+        the rest.
+
+        Parameters
+        ----------
+        path
+            Finish only those into this folder or template; all by default.
+        notify
+            E-mail address for what still has to be staged; addresses are not kept.
+        **kwargs
+            As for `fetch`.
+
+        Returns
+        -------
+        parfive.Results
+            The files of all of them, also those that had come before.
+        """
+        together = parfive.Results()
+        for job in Journal().jobs():
+            options = dict(job.options)
+            if path is not None and options["path"] != str(path):
+                continue
+            response = JSOCResponse.read(io.BytesIO(job.rows.encode()), client=self)
+            protocol, method = options["protocol"], options["method"]
+            results = self.fetch(
+                response, path=options["path"], protocol=protocol, method=method, notify=notify, **kwargs
+            )
+            together.data += results.data
+            together._urls += results.urls  # noqa: SLF001 - as sunpy joins results
+            together._errors += results.errors  # noqa: SLF001
+        return together
+
+    def requests(self) -> QTable:
+        """
+        The staged requests that this package made, the newest first: identifier, site, state, when, until when, what.
+
+        Returns
+        -------
+        astropy.table.QTable
+            Its ``ID`` can be given to `get_request`.
+        """
+        entries = Journal().requests()
+        table = QTable()
+        table["ID"] = [entry.requestid for entry in entries]
+        table["Site"] = [entry.site for entry in entries]
+        table["State"] = ["expired" if entry.expires < time.time() else entry.state for entry in entries]
+        table["Submitted"] = [_moment(entry.submitted) for entry in entries]
+        table["Expires"] = [_moment(entry.expires) for entry in entries]
+        table["Files"] = [entry.files or 0 for entry in entries]
+        table["Protocol"] = [entry.protocol for entry in entries]
+        table["RecordSet"] = [entry.record_set for entry in entries]
+        return table
 
     def series(self, pattern: str | None = None) -> list[str]:
         r"""
@@ -320,14 +451,92 @@ class JSOCClient(BaseClient):
         Examples
         --------
         >>> import jsoc_fido
-        >>> jsoc_fido.JSOCClient().series(r"hmi\.v_")
+        >>> jsoc_fido.JSOCClient().series(r"hmi\.v_45s$")
         ['hmi.V_45s']
         """
         return self.site.series(pattern)
 
+    def with_keywords(self, response: JSOCResponse, *names: str) -> JSOCResponse:
+        """
+        The same rows with more keywords, which are asked for these records only.
+
+        Parameters
+        ----------
+        response
+            The rows.
+        *names
+            Names of keywords, in any case.
+
+        Returns
+        -------
+        JSOCResponse
+            A new table; a keyword that is there already has the new values. What a record no longer has is missing.
+
+        Raises
+        ------
+        QueryError
+            If the table does not say which records its rows are, or their series lack a keyword.
+        TransportError
+            If the site does not answer.
+
+        Examples
+        --------
+        >>> import jsoc_fido
+        >>> from sunpy.net import attrs as a
+        >>> client = jsoc_fido.JSOCClient()
+        >>> few = client.search(a.Time("2014-01-01T00:00", "2014-01-01T00:02"), a.jsoc.Series("hmi.v_45s"),
+        ...                     a.jsoc.Keys("T_REC"))
+        >>> client.with_keywords(few[:1], "WAVELNTH").show("WAVELNTH")["WAVELNTH"].value
+        array([6173.], dtype=float32)
+        """
+        return lookups.with_keywords(as_response(response), attrs.Keys(*names).names, _definition)
+
+    def harps(self, time: TimeRange, noaa: int | None = None, *, series: str = "hmi.sharp_720s") -> QTable:
+        """
+        Active region patches (HARPs) of a time range, and the NOAA active regions that they contain.
+
+        Parameters
+        ----------
+        time
+            The time range, as `sunpy.net.attrs.Time`.
+        noaa
+            Number of an active region; then only the patches that contain it.
+        series
+            A series of patches.
+
+        Returns
+        -------
+        astropy.table.QTable
+            One row for each patch: ``HARPNUM``, ``NOAA_ARS`` (the regions, as text), ``First`` and ``Last`` (the times
+            of its first and last record in the range). One record an hour is looked at; a patch that lived for less
+            than that may be missing.
+
+        Raises
+        ------
+        QueryError
+            If the series has no such patches.
+        TransportError
+            If the site does not answer.
+
+        Examples
+        --------
+        >>> import jsoc_fido
+        >>> from sunpy.net import attrs as a
+        >>> client = jsoc_fido.JSOCClient()
+        >>> patches = client.harps(a.Time("2014-01-01T00:00", "2014-01-01T01:00"))
+        >>> patches.colnames
+        ['HARPNUM', 'NOAA_ARS', 'First', 'Last']
+        """
+        if noaa is not None and (isinstance(noaa, bool) or not isinstance(noaa, int) or noaa <= 0):
+            raise QueryError(f"noaa is the number of an active region, such as 11158, not {noaa!r}.")
+        words: list[Attr] = [time, attrs.Series(series), attrs.Keys("NOAA_ARS")]
+        if time.end - time.start > LONG:
+            words.append(attrs.Sample(1 * u.hour))
+        return lookups.patches(self.search(*words), noaa)
+
     def info(self, series: str) -> Series:
         """
-        Definition of a series: prime keys, keywords, segments, links.
+        Definition of a series: prime keys, keywords, segments, links. Printed, it says all of that; in a notebook too.
 
         Parameters
         ----------
@@ -345,19 +554,30 @@ class JSOCClient(BaseClient):
         """
         The e-mail address for what was searched without one.
         """
-        address = notify or self._email or config.default_email()
-        return attrs.Notify(address).value if address else None
+        return _checked(notify or self._email or config.default_email())
 
     def _answer(self, query: Query) -> JSOCResponse:
         where = site(query.site) if query.site else self.site
         definition = where.definition(compose.series_name(query))
         record_set = compose.compose(query, definition)
         keys = compose.keys(query, definition) or ("**ALL**",)
-        segments = record_set.segments or tuple(definition.segments)
+        default = compose.default_segments(query, definition)
+        segments = record_set.segments or default or tuple(definition.segments)
         log.debug("asking %s for %s", where.name, record_set)
         reply = where.records(str(record_set), keys=(*keys, *PSEUDO_KEYS), segments=segments)
-        question = Question(query, str(record_set), where.name, definition.name, segments, int(reply.get("count", 0)))
-        return JSOCResponse.from_reply(reply, definition, question, client=self)
+        question = Question(
+            record_set=str(record_set),
+            site=where.name,
+            series=definition.name,
+            segments=segments,
+            left_out=tuple(name for name in definition.segments if default and name not in default),
+            count=int(reply.get("count", 0)),
+            asked=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            notify=query.notify,
+            protocol=query.protocol,
+            steps=query.steps,
+        )
+        return JSOCResponse.from_reply(reply, definition, question, client=self, keys=query.keys)
 
     @classmethod
     def _can_handle_query(cls, *query: Any) -> bool:
@@ -378,6 +598,91 @@ class JSOCClient(BaseClient):
         }
 
 
+def _definition(question: Question) -> Series:
+    return site(question.site).definition(question.series)
+
+
+def _checked(address: str | None) -> str | None:
+    return attrs.Notify(address).value if address else None
+
+
+def _bar(downloader: parfive.Downloader) -> Callable[..., Any] | None:
+    """
+    What makes a bar below those of a downloader, None if that shows none.
+    """
+    return partial(downloader.tqdm, position=downloader.config.max_conn + 1) if downloader.config.progress else None
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _job(response: JSOCResponse, path: str | Path | None, *, count: int, **options: Any) -> Job:
+    """
+    What a fetch must know to be finished by another process.
+    """
+    folder = str(Path(path or config.download_folder()).expanduser().absolute())
+    rows = io.StringIO()
+    files.needed(response, folder).write(rows, format="ascii.ecsv")
+    known = {name: None if value is None else str(value) for name, value in options.items()}
+    name = hashlib.blake2s(f"{rows.getvalue()}{folder}{known}".encode(), digest_size=12).hexdigest()
+    return Job(name, time.time(), rows.getvalue(), {"path": folder, **known}, count)
+
+
+def _sort(results: parfive.Results, paths: Sequence[str]) -> None:
+    """
+    Bring the files that a fetch brought into the order of the rows.
+    """
+    places = {path: place for place, path in enumerate(paths)}
+    if set(results) <= set(places):
+        pairs = sorted(zip(results.data, results.urls, strict=True), key=lambda pair: places[pair[0]])
+        results.data[:] = [path for path, _ in pairs]
+        results.urls[:] = [url for _, url in pairs]
+
+
+def _report(results: parfive.Results, *, strict: bool) -> None:
+    """
+    Say once what did not come.
+
+    Raises
+    ------
+    ExportError
+        If nothing came because it could not be staged, or, if ``strict``, whatever did not come.
+    """
+    first = results.errors[0].exception
+    message = f"{len(results.errors)} of {len(results.errors) + len(results)} files could not be had"
+    if not results and all(isinstance(error.exception, ExportError) for error in results.errors):
+        raise first
+    log.warning("%s; fetch the rows again to try those once more. %s", message, first)
+    if strict:
+        raise ExportError(f"{message}: {first}")
+
+
+def _download(
+    deliveries: Iterable[download.Delivery],
+    where: Iterable[Site],
+    downloader: parfive.Downloader | None,
+    *,
+    progress: bool,
+    overwrite: bool | str,
+    wait: bool,
+    came: dict[Path, Path] | None = None,
+    finish: Callable[[parfive.Results], None] | None = None,
+) -> parfive.Results:
+    """
+    Download now, or, with a downloader that was given, let its owner do so.
+    """
+    if downloader is None:
+        downloader = parfive.Downloader(max_splits=1, progress=progress, overwrite=overwrite)
+        wait = True
+    for place in where:
+        download.be_polite(downloader, place.limits)
+    download.enqueue(downloader, deliveries, came)
+    if finish is not None:
+        download.afterwards(downloader, finish)
+    return downloader.download() if wait and downloader.queued_downloads else parfive.Results()
+
+
 def _check_options(options: dict[str, Any]) -> None:
     """
     Say which options have no meaning here; Fido passes those of all archives to each.
@@ -386,6 +691,8 @@ def _check_options(options: dict[str, Any]) -> None:
     if unknown:
         warn_user(f"The JSOC client does not know the options {', '.join(unknown)}; they change nothing.")
 
+
+JSOCResponse.make_client = JSOCClient
 
 # Creating the class has put it into Fido's registry; whether it answers is for `jsoc_fido.takeover` to say.
 Fido.registry.pop(JSOCClient, None)

@@ -9,16 +9,33 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from jsoc_fido import recordset, times
+from sunpy.util.exceptions import warn_user
+
+from jsoc_fido import conditions, recordset
+from jsoc_fido.clauses import clause
+from jsoc_fido.columns import unit_of
+from jsoc_fido.conditions import Condition, KeywordTest, Kind, Measure, OneOf, plain_value
 from jsoc_fido.exceptions import QueryError, UnsupportedError
-from jsoc_fido.query import KeywordTest, PrimeKeyValue, Query, TimeSpan, WavelengthSpan
+from jsoc_fido.query import PrimeKeyValue, Query, TimeSpan, WavelengthSpan
 from jsoc_fido.recordset import EmptyFilter, KeyFilter, PrimeKey, Range, RecordSet, SqlFilter
 from jsoc_fido.series import Keyword, Series
 
-__all__ = ["compose", "keys", "segments", "series_name"]
+__all__ = ["compose", "default_segments", "keys", "segments", "series_name"]
 
 #: Prime key that `~sunpy.net.attrs.Wavelength` speaks of.
 WAVELENGTH = "WAVELNTH"
+
+#: Wavelengths in angstrom of AIA's series, by the beginning of their names; the longest beginning first.
+_EUV, _UV, _VISIBLE = (94, 131, 171, 193, 211, 304, 335), (1600, 1700), (4500,)
+WAVELENGTHS = {
+    "aia.lev1_euv_": _EUV,
+    "aia.lev1_uv_": _UV,
+    "aia.lev1_vis_": _VISIBLE,
+    "aia.lev1": (*_EUV, *_UV, *_VISIBLE),
+}
+
+#: Times that say when the data are from, where several prime keys are times; the better one first.
+TIME_KEYS = ("T_REC", "T_OBS", "T_START", "DATE__OBS")
 
 
 def series_name(query: Query) -> str:
@@ -61,20 +78,20 @@ def compose(query: Query, series: Series) -> RecordSet:
     wanted = segments(query, series)
     if query.record_set is not None:
         return _given(query, series, wanted)
-    filters = {key.name: _alternatives(key, query.prime_keys) for key in series.prime_key_types}
+    filters = {key.name: _alternatives(key, query.prime_keys, series) for key in series.prime_key_types}
     _check_prime_keys(query.prime_keys, series)
     if query.time is not None:
         key = _time_key(series)
         _add(filters, key, "Time", _time_range(query.time, query.sample, key, series))
     elif query.sample is not None:
         raise QueryError("Sample needs Time: it says how often between the start and the end.")
-    tests = [_test(test, series) for test in query.tests]
+    tests = list(query.tests)
     if query.wavelength is not None:
         wavelength = _wavelength_key(series)
         if isinstance(wavelength, PrimeKey):
-            _add(filters, wavelength, "Wavelength", _wavelengths(query.wavelength))
+            _add(filters, wavelength, "Wavelength", _wavelengths(query.wavelength, series))
         else:
-            tests += [_test(test, series) for test in _wavelength_tests(wavelength, query.wavelength)]
+            tests.append(_wavelength_test(wavelength, query.wavelength, series))
     if not any(filters.values()):
         raise QueryError(
             "Time, Wavelength or an explicit PrimeKey must be specified. "
@@ -83,7 +100,7 @@ def compose(query: Query, series: Series) -> RecordSet:
     positional = [KeyFilter(items) if items else EmptyFilter() for items in filters.values()]
     while isinstance(positional[-1], EmptyFilter):
         positional.pop()
-    sql = (SqlFilter(" AND ".join(tests)),) if tests else ()
+    sql = (SqlFilter(clause(conditions.all_of(*tests), series)),) if tests else ()
     result = RecordSet(series.name, (*positional, *sql), wanted)
     recordset.bind(result, series.prime_key_types)
     return result
@@ -99,6 +116,18 @@ def segments(query: Query, series: Series) -> tuple[str, ...]:
         If the series lacks one.
     """
     return _known_segments(query.segments, series)
+
+
+def default_segments(query: Query, series: Series) -> tuple[str, ...]:
+    """
+    Segments whose files a query that names none wants; none means all.
+
+    AIA's records have the places of the spikes that were removed, and others, beside the image.
+    """
+    if query.segments or query.record_set or not series.name.lower().startswith("aia.lev1"):
+        return ()
+    images = tuple(name for name in series.segments if name.startswith("image"))
+    return images if len(images) < len(series.segments) else ()
 
 
 def keys(query: Query, series: Series) -> tuple[str, ...]:
@@ -138,7 +167,7 @@ def _known_segments(names: Sequence[str], series: Series) -> tuple[str, ...]:
     if any(name not in series.segments for name in names):
         raise QueryError(
             f"Unexpected Segments were passed. The series {series.name} contains the following Segments "
-            f"{list(series.segments)}"
+            f"{list(series.segments)}, not {[name for name in names if name not in series.segments]}."
         )
     return tuple(dict.fromkeys(series.segments[name].name for name in names))
 
@@ -153,13 +182,24 @@ def _check_prime_keys(values: Sequence[PrimeKeyValue], series: Series) -> None:
         )
 
 
-def _alternatives(key: PrimeKey, values: Sequence[PrimeKeyValue]) -> tuple[recordset.Item, ...]:
+def _alternatives(key: PrimeKey, values: Sequence[PrimeKeyValue], series: Series) -> tuple[recordset.Item, ...]:
+    keyword = series.keyword(key.name)
     return tuple(
-        item for value in values if value.name.lower() == key.name.lower() for item in _items(key, value.value)
+        item
+        for value in values
+        if value.name.lower() == key.name.lower()
+        for item in _items(key, value.value, keyword.units if keyword else "")
     )
 
 
-def _items(key: PrimeKey, value: str | float) -> tuple[recordset.Item, ...]:
+def _items(key: PrimeKey, value: str | float | Measure, unit: str) -> tuple[recordset.Item, ...]:
+    if isinstance(value, Measure):
+        try:
+            value = plain_value(key.name, value, Kind("time" if key.type == "time" else "number", unit_of(unit)))
+        except QueryError as err:
+            raise QueryError(f"PrimeKey {key.name} cannot be {value!r}: {err}") from err
+        # An angle of 4 deg is the integer 4 for a key of integers.
+        value = int(value) if value == int(value) else value
     if not isinstance(value, str):
         return (recordset.value_of(value),)
     try:
@@ -185,28 +225,55 @@ def _add(
 
 
 def _time_key(series: Series) -> PrimeKey:
-    found = [key for key in series.prime_key_types if key.type == "time"]
+    """
+    The prime key that `~sunpy.net.attrs.Time` speaks of.
+    """
+    found = {key.name.upper(): key for key in series.prime_key_types if key.type == "time"}
     if not found:
+        tests = [name for name, keyword in series.keywords.items() if keyword.is_time and not keyword.is_constant]
+        instead = f", or test a keyword: a.jsoc.Keyword({tests[0]!r}).between(start, end)" if tests else ""
         raise QueryError(
-            f"The series {series.name} has no time among its prime keys {list(series.prime_keys)}; ask with PrimeKey."
+            f"Time: the series {series.name} has no time among its prime keys {list(series.prime_keys)}; ask with "
+            f"PrimeKey{instead}."
         )
-    if len(found) > 1:
+    names = [name for name in TIME_KEYS if name in found] or list(found)
+    if names[0] not in TIME_KEYS and len(found) > 1:
+        first = found[names[0]].name
         raise QueryError(
-            f"The series {series.name} has several times among its prime keys {list(series.prime_keys)}; "
-            f"say which with PrimeKey, such as a.jsoc.PrimeKey({found[0].name!r}, '2014.01.01_TAI/1d')."
+            f"Time: the series {series.name} has several times among its prime keys {list(series.prime_keys)}; "
+            f"say which with PrimeKey, such as a.jsoc.PrimeKey({first!r}, '2014.01.01_TAI/1d')."
         )
-    return found[0]
+    return found[names[0]]
 
 
 def _time_range(time: TimeSpan, sample: float | None, key: PrimeKey, series: Series) -> tuple[recordset.Item, ...]:
     keyword = series.keyword(key.name)
     zone = "UTC" if keyword and keyword.units.upper() in {"ISO", "UTC", "UT"} else "TAI"
     start, end = (recordset.time_value(instant, zone) for instant in (time.start, time.end))
-    skip = None
-    # A cadence below the grid's own means every record; DRMS would divide by zero (contract A.12).
-    if sample is not None and not (key.slot and sample <= key.slot.step):
-        skip = f"{sample:.12g}s"
+    skip = None if sample is None else _skip(sample, key, series)
     return (Range(start, end, skip),)
+
+
+def _skip(sample: float, key: PrimeKey, series: Series) -> str | None:
+    """
+    A cadence as it stands behind ``@``, None for every record.
+    """
+    text = f"{sample:.12g}s"
+    if key.slot is None:
+        warn_user(
+            f"Sample: {key.name} of {series.name} lies on no grid; only records at whole multiples of {text} after the "
+            "start will be found."
+        )
+        return text
+    slots = sample / key.slot.step
+    # A cadence below the grid's own means every record; DRMS would divide by zero (contract A.12).
+    taken = max(1, key.slot.skip(sample)) if slots > 1 else 1
+    if abs(slots - taken) > 1e-6 * taken:
+        warn_user(
+            f"Sample: {text} is no multiple of the {key.slot.step:g} s between records of {series.name}; there will be "
+            f"one every {taken * key.slot.step:g} s."
+        )
+    return text if slots > 1 else None
 
 
 def _wavelength_key(series: Series) -> PrimeKey | Keyword:
@@ -226,17 +293,41 @@ def _wavelength_key(series: Series) -> PrimeKey | Keyword:
     )
 
 
-def _wavelengths(span: WavelengthSpan) -> tuple[recordset.Item, ...]:
+def _wavelengths(span: WavelengthSpan, series: Series) -> tuple[recordset.Item, ...]:
+    known = _known_wavelengths(span, series)
+    if known:
+        return tuple(recordset.value_of(length) for length in known)
     first, last = _whole_wavelengths(span)
     ends = recordset.value_of(first), recordset.value_of(last)
     return (ends[0],) if first == last else (Range(*ends),)
 
 
-def _wavelength_tests(keyword: Keyword, span: WavelengthSpan) -> list[KeywordTest]:
+def _wavelength_test(keyword: Keyword, span: WavelengthSpan, series: Series) -> Condition:
+    known = _known_wavelengths(span, series)
+    if known:
+        return OneOf(keyword.name, known) if len(known) > 1 else KeywordTest(keyword.name, "=", known[0])
     first, last = _whole_wavelengths(span)
     if first == last:
-        return [KeywordTest(keyword.name, "=", first)]
-    return [KeywordTest(keyword.name, ">=", first), KeywordTest(keyword.name, "<=", last)]
+        return KeywordTest(keyword.name, "=", first)
+    return conditions.all_of(KeywordTest(keyword.name, ">=", first), KeywordTest(keyword.name, "<=", last))
+
+
+def _known_wavelengths(span: WavelengthSpan, series: Series) -> tuple[int, ...]:
+    """
+    Those wavelengths of a span that the series has; empty if it is not known which it has.
+
+    Raises
+    ------
+    QueryError
+        If it has none of the span.
+    """
+    name = series.name.lower()
+    lengths = next((lengths for start, lengths in WAVELENGTHS.items() if name.startswith(start)), ())
+    found = tuple(length for length in lengths if span.low - 1e-6 <= length <= span.high + 1e-6)
+    if lengths and not found:
+        what = f"{span.low:g} angstrom" if span.low == span.high else f"from {span.low:g} to {span.high:g} angstrom"
+        raise QueryError(f"Wavelength: {series.name} has none of {what}; it has {', '.join(map(str, lengths))}.")
+    return found
 
 
 def _whole_wavelengths(span: WavelengthSpan) -> tuple[int, int]:
@@ -244,53 +335,12 @@ def _whole_wavelengths(span: WavelengthSpan) -> tuple[int, int]:
     # Conversions leave crumbs: 17.1 nm is 171.00000000000003 angstrom.
     first, last = math.ceil(low - 1e-6), math.floor(high + 1e-6)
     if first > last:
-        raise QueryError(
-            f"Wavelengths of series are whole numbers of angstrom; there is none from {low:g} to {high:g}."
-        )
+        raise QueryError(f"Wavelength: series have whole numbers of angstrom; there is none from {low:g} to {high:g}.")
     return first, last
 
 
 def _keyword(name: str, series: Series) -> Keyword:
     keyword = series.keyword(name)
     if keyword is None:
-        raise QueryError(f"Keyword: {name!r} is not supported by series: {series.name}")
+        raise QueryError(f"Keys: {name!r} is not a keyword of {series.name}.")
     return keyword
-
-
-def _test(test: KeywordTest, series: Series) -> str:
-    keyword = _keyword(test.name, series)
-    name = test.name
-    if series.is_alias(keyword.name):
-        # An alias such as DATE-OBS is a name for FITS; the database knows the keyword it stands for.
-        name = next(item.name for item in series.keywords.values() if item.fits_alias == keyword.name != item.name)
-    operator = "<>" if test.operator == "!=" else test.operator
-    return f"{name}{operator}{_literal(test, keyword, series)}"
-
-
-def _literal(test: KeywordTest, keyword: Keyword, series: Series) -> str:
-    value = test.value
-    if keyword.is_time:
-        if not isinstance(value, str):
-            raise QueryError(f"Keyword {test.name} is a time; it cannot be compared with the number {value!r}.")
-        try:
-            return f"$({recordset.time_value(times.parse(value), 'TAI', 3).text})"
-        except QueryError as err:
-            raise QueryError(f"Keyword {test.name} is a time: {err}") from err
-    if keyword.is_integer or keyword.is_real:
-        if isinstance(value, str):
-            value = _number(test, value, keyword, series)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise QueryError(f"Keyword {test.name} cannot be compared with {value!r}; DRMS asks for numbers.")
-        return recordset.quote_sql(value)
-    return recordset.quote_sql(str(value))
-
-
-def _number(test: KeywordTest, text: str, keyword: Keyword, series: Series) -> int | float:
-    for read in (lambda number: int(number, 0), float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    raise QueryError(
-        f"Keyword {test.name} of {series.name} is a number ({keyword.type}); it cannot be compared with {text!r}."
-    )

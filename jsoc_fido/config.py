@@ -5,9 +5,10 @@ Where settings come from: an argument, else the environment, else sunpy's config
 import os
 from pathlib import Path
 
+import platformdirs
 import sunpy
 
-__all__ = ["default_email", "default_site", "download_folder", "enabled_on_import"]
+__all__ = ["default_email", "default_site", "download_folder", "enabled_on_import", "state_folder"]
 
 
 def default_site() -> str:
@@ -30,6 +31,14 @@ def download_folder() -> Path:
     Folder for files when nobody said: sunpy's ``download_dir``.
     """
     return Path(sunpy.config.get("downloads", "download_dir"))
+
+
+def state_folder() -> Path:
+    """
+    Folder for what must survive a crash: ``JSOC_FIDO_STATE``, else the place that the system has for it.
+    """
+    said = os.environ.get("JSOC_FIDO_STATE", "").strip()
+    return Path(said).expanduser() if said else platformdirs.user_state_path("jsoc_fido", appauthor=False)
 
 
 def enabled_on_import() -> bool:

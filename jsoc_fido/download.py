@@ -1,52 +1,51 @@
 """
-From a finished request to files on disk: names, folders, and a downloader that is polite.
+Bringing files to disk: with parfive, politely, and whole or not at all.
 
-Names come from the server and values from the database; neither may lead out of the folder the user chose.
+A file comes under a temporary name beside its own. Only what has been checked, and completed where that is needed,
+gets its own name. What fails is listed in the result and leaves nothing behind.
 """
 
 import asyncio
+import glob
+import hashlib
 import logging
 import os
+import platform
 import re
+import secrets
 import signal
-import string
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
-import astropy.units as u
 import drms
-import numpy as np
 import parfive
-from astropy.time import Time
+from parfive.utils import FailedDownload, replacement_filename
 
+from jsoc_fido import fitsfiles, names, transfer
 from jsoc_fido.config import download_folder
-from jsoc_fido.exceptions import DataError, QueryError
-from jsoc_fido.response import QUESTION, RECORD, JSOCResponse
-from jsoc_fido.site import Limits
+from jsoc_fido.exceptions import DataError
+from jsoc_fido.exports import site_of
+from jsoc_fido.series import Series
+from jsoc_fido.site import Limits, Site
 
-__all__ = ["RemoteFile", "be_polite", "enqueue", "remote_files", "targets"]
+__all__ = ["Delivery", "RemoteFile", "afterwards", "be_polite", "check_folders", "enqueue", "remote_files", "targets"]
 
 log = logging.getLogger(__name__)
 
-#: Bytes read at once. parfive's own 1 KiB costs more time than the network (users.md, introduction).
-CHUNK = 1024 * 1024
-
 #: What parfive catches.
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-_RECORD = re.compile(r"^\s*(?P<series>[\w.]+)(?P<filters>(?:\[[^\]]*\])*)(?:\{(?P<segment>[^}]*)\})?\s*$")
-_TIME = re.compile(r"^\d{4}[.-]\d\d[.-]\d\d[_T]\d\d:\d\d")
-_UNSAFE = re.compile(r"[^\w.+=@,()-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
     """
-    A file to download: where it is, what it shall be called, and the record it belongs to.
+    A file of a staged request: where it is, what it shall be called, and the record it belongs to.
     """
 
     url: str
@@ -68,16 +67,19 @@ def remote_files(request: drms.ExportRequest) -> list[RemoteFile]:
     DataError
         If the site names a file in a way that is no file name.
     """
-    if request.method == "url_quick":
-        # The paths are those of the site's storage, where many files have the same name.
-        return [
-            RemoteFile(row.url, _name_of_record(row.record, row.filename), row.record)
-            for row in request.urls.itertuples()
-        ]
-    return [RemoteFile(row.url, safe_name(row.filename), row.record or "") for row in request.urls.itertuples()]
+    rows = list(request.urls.itertuples())
+    if request.method != "url_quick":
+        return [RemoteFile(row.url, names.safe_name(row.filename), row.record or "") for row in rows]
+    # The paths are those of the site's storage, where many files have the same name.
+    return [RemoteFile(row.url, _name_of(row, site_of(request).definition), row.record) for row in rows]
 
 
-def targets(files: Sequence[RemoteFile], path: str | Path | None, response: JSOCResponse | None = None) -> list[Path]:
+def _name_of(row: Any, definition: Callable[[str], Series]) -> str:
+    series = str(row.record or "").partition("[")[0].strip()
+    return names.file_name(definition(series), row.record, row.filename) if series else names.safe_name(row.filename)
+
+
+def targets(files: Sequence[RemoteFile], path: str | Path | None) -> list[Path]:
     """
     Say where each file goes.
 
@@ -86,25 +88,90 @@ def targets(files: Sequence[RemoteFile], path: str | Path | None, response: JSOC
     files
         What will be downloaded.
     path
-        A folder, or a template in which ``{file}`` is the name of the file and any column of the table, such as
-        ``{T_REC}`` or ``{wavelnth}``, the value of its row. Without it, sunpy's download folder.
-    response
-        The rows that the files belong to; without it ``{file}`` is the only name.
+        A folder, or a template in which ``{file}`` is the name of the file. Without it, sunpy's download folder.
 
     Raises
     ------
     QueryError
-        If the template names what is not there.
+        If the template has other names.
     DataError
         If two files would get the same path.
     """
-    template = str(path if path is not None else download_folder())
-    if "{file}" not in template:
-        template = str(Path(template) / "{file}")
-    rows = _rows(response) if response is not None else {}
-    result = [Path(_fill(template, file, rows.get(_key(file.record), {}))).expanduser() for file in files]
-    _check_distinct(files, result)
+    template = names.template(path if path is not None else download_folder())
+    taken: dict[Path, RemoteFile] = {}
+    result = []
+    for file in files:
+        target = names.fill(template, file.name, {})
+        other = taken.setdefault(target, file)
+        if other.url != file.url:
+            raise DataError(
+                f"Two files would both be {target}: {other.record} and {file.record}. Put {{file}} into the path."
+            )
+        result.append(target)
     return result
+
+
+def keep(stored: Path, target: Path) -> None:
+    """
+    Give a file that has come its name, if it is what its name says.
+
+    Raises
+    ------
+    DataError
+        If it is called a FITS file and is none, or not a whole one.
+    """
+    if target.suffix.lower() == ".fits":
+        fitsfiles.check(stored, with_data=True)
+    stored.replace(target)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """
+    A file to bring.
+
+    Parameters
+    ----------
+    site
+        The site that has it.
+    url
+        Where it is.
+    path
+        Where it goes.
+    finish
+        Called with the path of what has come and ``path``; makes a file there, or raises
+        `~jsoc_fido.exceptions.JSOCError`.
+    problem
+        Why it cannot come at all; it is then listed among the errors without being asked for.
+    locate
+        Tells where it is, if that is not known yet; it may take its time. ``url`` then only says what is wanted.
+    rename
+        Gives, for the name that the server tells with the file, where it goes instead of ``path``.
+    """
+
+    site: Site
+    url: str
+    path: Path
+    finish: Callable[[Path, Path], None] = keep
+    problem: Exception | None = None
+    locate: Callable[[], str] | None = None
+    rename: Callable[[str], Path] | None = None
+
+
+def check_folders(paths: Iterable[Path]) -> None:
+    """
+    Make sure that files can be written, before anything is asked.
+
+    Raises
+    ------
+    DataError
+        If a folder is none or cannot be written.
+    """
+    for folder in {path.parent for path in paths}:
+        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            reason = "it may not be written" if there.is_dir() else "it is a file"
+            raise DataError(f"Files cannot be put into {folder}: of {there}, {reason}. Give another path.")
 
 
 def be_polite(downloader: parfive.Downloader, limits: Limits) -> None:
@@ -120,6 +187,17 @@ def be_polite(downloader: parfive.Downloader, limits: Limits) -> None:
 
 #: Downloaders that already clean up behind them.
 _tidied: WeakSet[parfive.Downloader] = WeakSet()
+
+
+def afterwards(downloader: parfive.Downloader, finish: Callable[[parfive.Results], None]) -> None:
+    """
+    Call a function with the results when a downloader, whose download someone else may start, is done.
+    """
+    _afterwards.setdefault(downloader, []).append(finish)
+
+
+#: What is to be done when downloaders are done.
+_afterwards: WeakKeyDictionary[parfive.Downloader, list[Callable[[parfive.Results], None]]] = WeakKeyDictionary()
 
 
 def _tidy(downloader: parfive.Downloader) -> None:
@@ -138,9 +216,22 @@ def _tidy(downloader: parfive.Downloader) -> None:
     def download_and_tidy() -> parfive.Results:
         catches = threading.current_thread() is threading.main_thread()
         before = {number: signal.getsignal(number) for number in SIGNALS} if catches else {}
+        results = parfive.Results()
         try:
-            return download()
+            results = download()
+            interrupted = [error for error in results.errors if isinstance(error.exception, asyncio.CancelledError)]
+            if interrupted:
+                log.warning(
+                    "Interrupted: %d files came, %d did not. Fetch the rows again, or use client.resume() or "
+                    "'jsoc-fido fetch --resume', to go on.",
+                    len(results),
+                    len(results.errors),
+                )
+                raise KeyboardInterrupt
+            return results
         finally:
+            for finish in _afterwards.pop(downloader, ()):
+                finish(results)
             for loop in loops:
                 for number in before if os.name != "nt" else ():
                     loop.remove_signal_handler(number)
@@ -152,119 +243,171 @@ def _tidy(downloader: parfive.Downloader) -> None:
     downloader.run_download, downloader.download = run_and_tell, download_and_tidy
 
 
-def enqueue(downloader: parfive.Downloader, files: Sequence[RemoteFile], paths: Sequence[Path]) -> None:
+def enqueue(
+    downloader: parfive.Downloader, deliveries: Iterable[Delivery], came: dict[Path, Path] | None = None
+) -> None:
     """
     Put files into a downloader, each in one piece.
+
+    Parameters
+    ----------
+    downloader
+        The downloader; it decides when, how many at a time, and shows the progress.
+    deliveries
+        The files.
+    came
+        Takes, for each `Delivery.path`, where the file is in the end.
     """
-    for file, path in zip(files, paths, strict=True):
-        downloader.enqueue_file(file.url, path=path.parent, filename=path.name, max_splits=1, chunksize=CHUNK)
+    came = {} if came is None else came
+    # parfive's own way to a file gives it its name at once, cannot go on where it broke off, and waits for ever when
+    # the disk is full; so its queue gets ours.
+    downloader.http_queue.extend(partial(_deliver, delivery, downloader, came) for delivery in deliveries)
 
 
-def safe_name(name: str) -> str:
+async def _deliver(
+    delivery: Delivery,
+    downloader: parfive.Downloader,
+    came: dict[Path, Path],
+    session: Any,
+    *,
+    token: Any,
+    file_pb: Any = None,
+) -> tuple[str, str]:
     """
-    The last part of a name that a server gave, if that is a file name.
-
-    Raises
-    ------
-    DataError
-        If it is none.
-
-    Examples
-    --------
-    >>> from jsoc_fido.download import safe_name
-    >>> safe_name("/SUM1/D2/S00000/image_lev1.fits"), safe_name("../../.bashrc")
-    ('image_lev1.fits', 'bashrc')
+    Bring one file; parfive calls this in the place of its own method, and gives the last three arguments.
     """
-    # A leading dot would hide the file; control characters and backslashes are paths on some systems.
-    last = _UNSAFE.sub("_", PurePosixPath(name.replace("\\", "/")).name).lstrip(".")
-    if not last:
-        raise DataError(f"The site offers a file called {name!r}, which is no file name; nothing was downloaded.")
-    return last
-
-
-def _name_of_record(record: str, filename: str) -> str:
-    match = _RECORD.match(record or "")
-    if match is None:
-        return safe_name(filename)
-    values = [_file_text(value) for value in re.findall(r"\[([^\]]*)\]", match["filters"])]
-    segment = match["segment"] or PurePosixPath(filename).stem
-    parts = [match["series"].lower(), *values, segment]
-    return safe_name(".".join(part for part in parts if part) + PurePosixPath(filename).suffix)
-
-
-def _file_text(value: str) -> str:
-    """
-    A value as it stands in file names: times without dots and colons (contract D.1, layout ``A``).
-    """
-    if _TIME.match(value):
-        value = value.replace(".", "").replace(":", "")
-    return _UNSAFE.sub("_", value)
-
-
-def _key(record: str) -> tuple[str, ...]:
-    match = _RECORD.match(record or "")
-    return tuple(re.findall(r"\[([^\]]*)\]", match["filters"])) if match else ()
-
-
-class _Rows(dict[tuple[str, ...], Mapping[str, Any]]):
-    """
-    Rows by the values of their prime keys. A processed record has the request's identifier besides (contract D.2).
-    """
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        return super().get(key) or super().get(key[:-1], default)
-
-
-def _rows(response: JSOCResponse) -> _Rows:
-    if RECORD not in response.colnames:
-        return _Rows()
-    result = _Rows()
-    for row in response:
-        # `path_format_keys` gives names in lower case; people write them as the table does.
-        values = {name: row[name] for name in response.colnames if name != QUESTION}
-        result[_key(str(row[RECORD]))] = {**row.response_block_map, **values}
-    return result
-
-
-class _Formatter(string.Formatter):
-    """
-    ``str.format`` for paths: no value may bring a folder of its own.
-    """
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        if np.all(getattr(value, "mask", value is np.ma.masked)):
-            text = "MISSING"
-        elif isinstance(value, Time):
-            if format_spec:
-                # What stands in the text comes from the template, and so from the user: %Y/%m makes two folders.
-                return str(value.strftime(format_spec))
-            text = _file_text(str(value.value))
-        elif isinstance(value, u.Quantity):
-            text = format(value.value, format_spec or ".12g")
-        else:
-            text = format(value, format_spec)
-        return _UNSAFE.sub("_", text).replace("..", "_")
-
-
-def _fill(template: str, file: RemoteFile, row: Mapping[str, Any]) -> str:
-    suffix = PurePosixPath(file.name).suffix
-    if suffix and template.endswith("{file}" + suffix):
-        template = template.removesuffix(suffix)
+    target, overwrite, url = delivery.path, downloader.config.overwrite, delivery.url
     try:
-        return _Formatter().vformat(template, (), {**row, "file": file.name})
-    except (KeyError, IndexError) as err:
-        names = ", ".join(sorted(name for name in row if name.isidentifier())[:12]) or "nothing else, without the table"
-        raise QueryError(f"The path {template!r} asks for {err}; there is {{file}} and {names}.") from err
-    except (ValueError, AttributeError, TypeError) as err:
-        raise QueryError(f"The path {template!r} cannot be filled: {err}.") from err
+        if delivery.problem is not None:
+            raise delivery.problem
+        if overwrite == "unique":
+            target = Path(replacement_filename(target))
+        elif not overwrite and await asyncio.to_thread(_is_whole, target):
+            log.debug("%s is there already", target)
+            came[delivery.path] = target
+            return delivery.url, str(target)
+        if delivery.locate:
+            url = await asyncio.to_thread(delivery.locate)
+        with _progress(file_pb, token, target) as progress:
+            target = await _bring(delivery, url, target, downloader.config, session, progress)
+    except (Exception, asyncio.CancelledError) as err:  # a cancelled download is a failed one, for parfive too
+        raise FailedDownload(partial(_again, delivery), url, err) from err
+    came[delivery.path] = target
+    return url, str(target)
 
 
-def _check_distinct(files: Sequence[RemoteFile], paths: Sequence[Path]) -> None:
-    seen: dict[Path, RemoteFile] = {}
-    for file, path in zip(files, paths, strict=True):
-        other = seen.setdefault(path, file)
-        if other.url != file.url:
-            raise DataError(
-                f"Two files would both be {path}: {other.record} and {file.record}. "
-                "Put {file}, or a column that tells them apart, into the path."
-            )
+async def _bring(delivery: Delivery, url: str, target: Path, config: Any, session: Any, progress: Any) -> Path:
+    """
+    Bring a file, and say where it is.
+    """
+    await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+    proxy = config.https_proxy if url.startswith("https:") else config.http_proxy
+    with ExitStack() as stack:
+        part = await asyncio.to_thread(stack.enter_context, _growing(target, url))
+        for last in (False, True):
+            try:
+                told = await transfer.bring(
+                    session,
+                    url,
+                    part,
+                    delivery.site.limits,
+                    progress=progress,
+                    timeout=config.timeouts,
+                    proxy=proxy,
+                )
+                if told and delivery.rename and target == delivery.path:
+                    target = delivery.rename(told)
+                await asyncio.to_thread(delivery.finish, part, target)
+            except (DataError, OSError) as err:
+                # What came is not what it should be: of no use, but perhaps the site had a bad moment.
+                await asyncio.to_thread(part.unlink, missing_ok=True)
+                if last or isinstance(err, OSError):
+                    raise
+            else:
+                await asyncio.to_thread(part.unlink, missing_ok=True)
+                break
+    return target
+
+
+def _progress(file_pb: Any, token: Any, target: Path) -> Any:
+    """
+    The bar of one file, as parfive shows it.
+    """
+    if not callable(file_pb):
+        return nullcontext()
+    return file_pb(position=token.n, unit="B", unit_scale=True, desc=target.name, leave=False)
+
+
+def _is_whole(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        if path.suffix.lower() == ".fits":
+            fitsfiles.check(path)
+    except DataError as err:
+        log.warning("%s It is fetched anew.", err)
+        return False
+    return True
+
+
+def _again(delivery: Delivery, *_: object) -> Path:
+    """
+    Bring a file whose download failed, when parfive tries it again.
+
+    parfive asks where to put it, with a downloader that knows nothing of what has to be done with it. So it is brought
+    here, and parfive finds that it is there.
+    """
+    if delivery.problem is not None:
+        raise delivery.problem
+    delivery.path.parent.mkdir(parents=True, exist_ok=True)
+    url = delivery.locate() if delivery.locate else delivery.url
+    with _growing(delivery.path, url) as part:
+        try:
+            delivery.site.download(url, part)
+            delivery.finish(part, delivery.path)
+        finally:
+            part.unlink(missing_ok=True)
+    return delivery.path
+
+
+#: This computer, in the names of files that grow.
+_HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node())
+
+#: What grows in this process; several of its threads may want the same file.
+_grow: set[Path] = set()
+_growing_lock = threading.Lock()
+
+
+@contextmanager
+def _growing(path: Path, url: str) -> Iterator[Path]:
+    """
+    Where a file grows, hidden beside its place. What a process left that is no more is taken over.
+    """
+    # Another file at another address must not be taken for the beginning of this one.
+    stem = f".{path.name}.{hashlib.blake2s(url.encode(), digest_size=4).hexdigest()}."
+    # A process may have been forked since this module was imported.
+    part = path.with_name(f"{stem}{_HOST}-{os.getpid()}.part")
+    with _growing_lock:
+        if part in _grow:
+            part = path.with_name(f"{stem}{_HOST}-{secrets.token_hex(4)}-{os.getpid()}.part")
+        _grow.add(part)
+    try:
+        for left in path.parent.glob(f"{glob.escape(stem)}{_HOST}-*.part"):
+            owner = left.name.removesuffix(".part").rpartition("-")[2]
+            if left != part and owner.isdigit() and not _is_running(int(owner)):
+                with suppress(OSError):  # another process was faster
+                    left.replace(part)
+        yield part
+    finally:
+        with _growing_lock:
+            _grow.discard(part)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,44 +1,58 @@
 """
 Staged requests: the site writes the files, then they can be downloaded.
 
-`plan` says what to ask for a table or a part of it, `submit` asks, `wait` waits.
+`plan` says what to ask for a table or a part of it, `submit` asks once. `jsoc_fido.staging` knows how to wait, and what
+to do when a site refuses.
 """
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import astropy.units as u
 import drms
 import numpy as np
 
-from jsoc_fido import recordset
+from jsoc_fido import recordset, subsets
 from jsoc_fido.exceptions import (
     ExportError,
-    ExportTimeout,
     NotExportedError,
     NotRegisteredError,
     QueryError,
     UnsupportedError,
 )
-from jsoc_fido.query import ProcessStep, Query
-from jsoc_fido.recordset import Extreme, Index, IndexRange, KeyFilter, RecordNumbers, RecordSet, SqlFilter
-from jsoc_fido.response import QUESTION, RECNUM, JSOCResponse, Question
-from jsoc_fido.series import Series
+from jsoc_fido.files import questions_of
+from jsoc_fido.names import file_name_format, prime_key_texts
+from jsoc_fido.query import ProcessStep, Question
+from jsoc_fido.recordset import RecordSet
+from jsoc_fido.response import RECNUM, RECORD, SIZE, JSOCResponse
 from jsoc_fido.site import Site, site
+from jsoc_fido.steps import PICTURES, read_protocol
 
-__all__ = ["METHODS", "PROTOCOLS", "Order", "check_finished", "find", "plan", "site_of", "submit", "wait"]
+__all__ = [
+    "METHODS",
+    "PROTOCOLS",
+    "Order",
+    "check",
+    "check_finished",
+    "find",
+    "is_pending",
+    "plan",
+    "refresh",
+    "site_of",
+    "submit",
+]
 
 log = logging.getLogger(__name__)
 
 #: How files come: one by one, one by one without staging if possible, all in one (contract B.10).
 METHODS = ("url", "url_quick", "url-tar")
 
-#: What the files are: with full headers, or as they are stored (contract B.11).
-PROTOCOLS = ("fits", "as-is")
+#: What the files are: with full headers, as they are stored, pictures, movies (contract B.11).
+PROTOCOLS = ("fits", "as-is", *PICTURES)
 
-#: Longest record set to send. JSOC accepts 4,095 characters, of which it needs some itself (users.md, section 2).
-LONGEST_RECORD_SET = 2000
+#: States of requests that are not finished: running, queued, not entered yet, queued in test mode (contract B.16).
+PENDING = (1, 2, 6, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,10 @@ class Order:
     protocol: str
     notify: str
     steps: tuple[ProcessStep, ...] = ()
+    #: Numbers of the records; the same record set may mean more of them tomorrow.
+    numbers: tuple[int, ...] = ()
+    #: Prime keys of the records, where the record set tells their numbers.
+    records: tuple[tuple[str, ...], ...] = ()
 
     def __repr__(self) -> str:
         # Without the address: orders are logged.
@@ -91,26 +109,50 @@ def plan(
     method = str(method).lower().replace("url-quick", "url_quick")
     if method not in METHODS:
         raise UnsupportedError(f"Method {method!r} is not supported; use one of {', '.join(METHODS)}.")
-    orders = []
-    ordered: dict[tuple[object, ...], np.ndarray] = {}
-    for question, numbers in _asked(response):
-        query = question.query
-        email = query.notify or notify
+    orders: list[Order] = []
+    for (template, asked), parts in _alike(response, method=method, protocol=protocol, notify=notify).items():
+        rows = np.concatenate([rows for _, rows in parts])
+        numbers = np.unique(np.asarray(response[RECNUM])[rows])
+        portions = _portions(response, rows, numbers, site(template.site).limits.request_size)
+        (question, _), *more = parts
+        if (
+            not more
+            and len(portions) == 1
+            and len(numbers) == question.count
+            and not subsets.may_move(recordset.parse(question.record_set))
+        ):
+            whole = replace(recordset.parse(question.record_set), segments=asked.segments)
+            orders.append(replace(template, record_set=str(whole), numbers=tuple(numbers.tolist())))
+            continue
+        keys = dict(zip(np.asarray(response[RECNUM])[rows].tolist(), _prime_keys(response, rows), strict=True))
+        for portion in portions:
+            for part in subsets.by_numbers(asked.series, portion, asked.segments):
+                listed = subsets.numbers_of(part)
+                records = tuple(keys[number] for number in listed)
+                orders.append(replace(template, record_set=str(part), numbers=tuple(listed), records=records))
+    return orders
+
+
+def _alike(
+    response: JSOCResponse, *, method: str, protocol: str | None, notify: str | None
+) -> dict[tuple[Order, RecordSet], list[tuple[Question, np.ndarray]]]:
+    """
+    The questions of a table with their rows, those together that one request can serve.
+    """
+    groups: dict[tuple[Order, RecordSet], list[tuple[Question, np.ndarray]]] = {}
+    for question, rows in questions_of(response).items():
+        email = question.notify or notify
         if not email:
             raise NotRegisteredError(
                 "A registered email is required to get data from JSOC. Give it with a.jsoc.Notify in the search, "
                 "as notify= here, or as JSOC_EMAIL in the environment."
             )
-        chosen = _protocol(protocol or query.protocol, query)
-        # Branches may overlap; a record is ordered once.
-        same = (question.site, question.series, question.segments, chosen, query.steps)
-        new = np.setdiff1d(numbers, ordered.get(same, np.empty(0, np.int64)))
-        ordered[same] = np.union1d(numbers, ordered.get(same, new))
-        orders += [
-            Order(text, question.site, question.series, method, chosen, email, query.steps)
-            for text in _record_sets(question, new)
-        ]
-    return orders
+        chosen = _protocol(protocol or question.protocol, question)
+        template = Order("", question.site, question.series, method, chosen, email, question.steps)
+        asked = recordset.parse(question.record_set)
+        segments = question.segments if question.left_out else asked.segments
+        groups.setdefault((template, RecordSet(asked.series, (), segments)), []).append((question, rows))
+    return groups
 
 
 def submit(order: Order) -> drms.ExportRequest:
@@ -128,18 +170,20 @@ def submit(order: Order) -> drms.ExportRequest:
     """
     where = site(order.site)
     where.check_registered(order.notify)
+    protocol, arguments = read_protocol(order.protocol)
     try:
         request = where.drms_client().export(
             order.record_set,
             method=order.method,
-            protocol=order.protocol,
+            protocol=protocol,
+            protocol_args=arguments or None,
             email=order.notify,
             filenamefmt=file_name_format(where.definition(order.series)),
             process={step.name: dict(step.arguments) for step in order.steps} or None,
         )
     except ValueError as err:
         raise QueryError(str(err)) from err
-    _check(request, where, order.record_set)
+    check(request, where, order.record_set)
     log.info("%s stages %s as %s", where.name, order.record_set, request.id or "nothing: the files are there")
     return request
 
@@ -156,45 +200,46 @@ def find(request_id: str, where: Site) -> drms.ExportRequest:
         If the site does not answer.
     """
     request = where.drms_client().export_from_id(request_id)
-    _check(request, where, request_id)
+    check(request, where, request_id)
     return request
 
 
-def wait(request: drms.ExportRequest, *, timeout: float) -> None:
+def is_pending(request: drms.ExportRequest) -> bool:
     """
-    Wait until a request is staged, looking often at first and then less.
+    Whether a request is not finished yet, as far as is known. drms does not know that 12 means queued (contract B.16).
+    """
+    return request.status in PENDING
 
-    Parameters
-    ----------
-    request
-        What `submit` gave.
-    timeout
-        Seconds to wait at most.
+
+def refresh(request: drms.ExportRequest) -> None:
+    """
+    Ask the site how a request is.
 
     Raises
     ------
-    ExportTimeout
-        If it takes longer; the request goes on at the site.
-    ExportError
-        If it fails.
+    TransportError
+        If the site does not answer.
     """
-    where = site_of(request)
-    began = time.monotonic()
-    pause, longest = where.limits.poll
-    while not request.has_finished(skip_update=True):
-        left = began + timeout - time.monotonic()
-        if left <= 0:
-            raise ExportTimeout(
-                f"{request.id} was not staged within {timeout:g} s. It goes on at {where.name}; "
-                f"get it later with client.get_request({request.id!r}).",
-                request_id=request.id,
-                status=request.status,
-            )
-        log.debug("%s is being staged, for %.0f s now", request.id, time.monotonic() - began)
-        time.sleep(min(pause, left))
-        pause = min(1.5 * pause, longest)
-        request.has_finished()
-    _check(request, where, str(request.id))
+    request._update_status()  # noqa: SLF001 - drms asks only for the states that it knows
+
+
+def check(request: drms.ExportRequest, where: Site, what: str) -> None:
+    """
+    Make sure that a request has not failed.
+
+    Raises
+    ------
+    ExportError
+        If it has, with the site's own words.
+    """
+    if not is_pending(request) and request.status != 0:
+        reply = request._d or {}  # noqa: SLF001 - drms keeps the site's words nowhere else
+        reason = reply.get("error") or "no reason was given"
+        raise ExportError(
+            f"{where.name} did not stage {what}: {reason} [status={request.status}]",
+            request_id=request.id,
+            status=request.status,
+        )
 
 
 def check_finished(requests: Sequence[drms.ExportRequest]) -> None:
@@ -209,14 +254,16 @@ def check_finished(requests: Sequence[drms.ExportRequest]) -> None:
         If one failed.
     """
     for request in requests:
-        if not request.has_finished():
+        if is_pending(request):
+            refresh(request)
+        if is_pending(request):
             raise NotExportedError(
                 f"{request.id} is not staged yet (status {request.status}), so there is nothing to download. "
                 f"Try client.get_request({request.id!r}) again later.",
                 request_id=request.id,
                 status=request.status,
             )
-        _check(request, site_of(request), str(request.id))
+        check(request, site_of(request), str(request.id))
 
 
 def site_of(request: drms.ExportRequest) -> Site:
@@ -226,93 +273,40 @@ def site_of(request: drms.ExportRequest) -> Site:
     return site(request._client._server.name)  # noqa: SLF001 - drms does not tell otherwise
 
 
-def file_name_format(series: Series) -> str:
+def _portions(response: JSOCResponse, rows: np.ndarray, numbers: np.ndarray, most: u.Quantity) -> list[list[int]]:
     """
-    Template for the names of the files: series, prime keys, segment (contract D.1).
-
-    Examples
-    --------
-    >>> from jsoc_fido.exports import file_name_format
-    >>> from jsoc_fido.series import Keyword, NameMap, Series
-    >>> keywords = NameMap([Keyword("T_REC", "time"), Keyword("CAMERA", "int")])
-    >>> file_name_format(Series("hmi.M_45s", prime_keys=("T_REC", "CAMERA"), keywords=keywords))
-    'hmi.m_45s.{T_REC:A}.{CAMERA}.{segment}'
+    Split record numbers so that no portion has more bytes than a site stages in one request.
     """
-    parts = [f"{{{key.name}:A}}" if key.type == "time" else f"{{{key.name}}}" for key in series.prime_key_types]
-    return ".".join([series.name.lower(), *(parts or ["{recnum:%lld}"]), "{segment}"])
+    sizes = np.zeros(len(rows))
+    if SIZE in response.colnames:
+        sizes = np.nan_to_num(np.asarray(response[SIZE][rows].to_value(u.byte)))
+    known = dict(zip(np.asarray(response[RECNUM])[rows].tolist(), sizes.tolist(), strict=True))
+    portions: list[list[int]] = []
+    left = 0.0
+    for number in numbers.tolist():
+        if not portions or known[number] > left:
+            portions.append([])
+            left = most.to_value(u.byte)
+        portions[-1].append(number)
+        left -= known[number]
+    return portions
 
 
-def _check(request: drms.ExportRequest, where: Site, what: str) -> None:
-    if request.has_finished(skip_update=True) and request.status != 0:
-        reply = request._d or {}  # noqa: SLF001 - drms keeps the site's words nowhere else
-        reason = reply.get("error") or "no reason was given"
-        raise ExportError(
-            f"{where.name} did not stage {what}: {reason} [status={request.status}]",
-            request_id=request.id,
-            status=request.status,
-        )
+def _prime_keys(response: JSOCResponse, rows: np.ndarray) -> list[tuple[str, ...]]:
+    if RECORD not in response.colnames:
+        return [()] * len(rows)
+    return [prime_key_texts(str(record)) for record in np.asarray(response[RECORD])[rows].tolist()]
 
 
-def _asked(response: JSOCResponse) -> list[tuple[Question, np.ndarray]]:
-    missing = [name for name in (RECNUM, QUESTION) if name not in response.colnames]
-    questions = {question.key: question for question in response.questions or ()}
-    if missing or not questions:
-        raise QueryError(
-            "This table does not say which records its rows are; fetch the result of the search, or rows of it, "
-            "instead of a table made by show()."
-        )
-    keys = np.asarray(response[QUESTION])
-    numbers = np.asarray(response[RECNUM])
-    return [(questions[key], numbers[keys == key]) for key in dict.fromkeys(keys.tolist())]
-
-
-def _protocol(name: str | None, query: Query) -> str:
+def _protocol(name: str | None, question: Question) -> str:
     protocol = (name or "fits").lower()
-    if protocol not in PROTOCOLS:
+    if protocol == "quick":
+        raise UnsupportedError("Protocol 'quick' needs no request: fetch the rows, or stage them with protocol='fits'.")
+    if read_protocol(protocol)[0] not in PROTOCOLS:
         raise UnsupportedError(f"Protocol {name!r} is not supported; use one of {', '.join(PROTOCOLS)}.")
-    names = [step.name for step in query.steps]
-    if query.steps and protocol != "fits":
+    names = [step.name for step in question.steps]
+    if question.steps and protocol == "as-is":
         raise QueryError(f"Protocol {name!r} gives the files as they are stored; {', '.join(names)} needs 'fits'.")
     if len(set(names)) < len(names):
         raise QueryError(f"A processing step can be taken once in a request; {', '.join(names)} repeats one.")
     return protocol
-
-
-def _record_sets(question: Question, numbers: np.ndarray) -> list[str]:
-    if not len(numbers):
-        return []
-    asked = recordset.parse(question.record_set)
-    if len(numbers) == question.count and not _may_move(asked):
-        return [question.record_set]
-    base = replace(asked, filters=())
-    result: list[str] = []
-    items: list[Index | IndexRange] = []
-    for item in _runs(numbers):
-        if items and len(str(_numbered(base, [*items, item]))) > LONGEST_RECORD_SET:
-            result.append(str(_numbered(base, items)))
-            items = []
-        items.append(item)
-    return [*result, str(_numbered(base, items))]
-
-
-def _may_move(asked: RecordSet) -> bool:
-    """
-    Whether a record set means other records tomorrow: the first or last ones, or old versions.
-    """
-    items = [item for part in asked.filters if isinstance(part, KeyFilter) for item in part.items]
-    every_version = any(isinstance(part, SqlFilter) and part.all_versions for part in asked.filters)
-    return every_version or any(isinstance(item, Extreme) for item in items)
-
-
-def _numbered(base: RecordSet, items: Sequence[Index | IndexRange]) -> RecordSet:
-    return replace(base, filters=(RecordNumbers(tuple(items)),))
-
-
-def _runs(numbers: np.ndarray) -> list[Index | IndexRange]:
-    """
-    Record numbers, sorted, as single ones and runs of neighbours.
-    """
-    pieces = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
-    return [
-        Index(int(piece[0])) if len(piece) == 1 else IndexRange(int(piece[0]), int(piece[-1]), None) for piece in pieces
-    ]

@@ -1,22 +1,83 @@
 """
-Copies of FITS files with other headers; the pixels stay as they are stored, compressed or not.
+FITS files as bytes: copies with other headers, whose pixels stay as they are stored, and whether a file is whole.
 """
 
-import tempfile
-from collections.abc import Callable
+import math
+import os
+import re
+import secrets
+import shutil
+import string
+from collections.abc import Callable, Container, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from astropy.io import fits
 
 from jsoc_fido.exceptions import DataError
 
-__all__ = ["GENERATED", "TEXT", "image_hdu", "rewrite", "write_fits"]
+__all__ = ["GENERATED", "TEXT", "check", "header_bytes", "image_hdu", "rewrite", "write_fits"]
 
 #: Cards that an export writes anew each time.
 GENERATED = ("RECNUM", "DRMS_ID", "PRIMARYK", "LICENSE", "HEADSUM", "LONGSTRN", "CHECKSUM", "DATASUM")
 #: Cards of text, of which there may be any number.
 TEXT = ("COMMENT", "HISTORY")
+
+#: Bytes of a FITS block, and of a card.
+BLOCK, CARD = 2880, fits.Card.length
+#: No header is longer than this many blocks (36000 cards); what only looks like a header may never end.
+LONGEST_HEADER = 1000
+#: The standard allows no more.
+MOST_AXES = 999
+#: Bytes that are in memory at the same time: a whole number of blocks.
+CHUNK = 350 * BLOCK
+
+_END = b"END     "
+#: Column in which values begin.
+_VALUE = 10
+#: Cards that say how the data are stored.
+_STRUCTURE = re.compile(
+    rb"(?P<name>BITPIX|NAXIS\d{0,3}|PCOUNT|GCOUNT|GROUPS|ZIMAGE) *= *(?P<value>[TF]|[+-]?\d{1,18})(?=[ /])"
+)
+#: A number in quotes; nothing between them means that it is not known (FITS standard 4.4.2.7).
+_DATASUM = re.compile(rb"DATASUM *= *'? *(?P<sum>[^'/ ]*)")
+#: Codes of digits and letters.
+_ALLOWED = frozenset(map(ord, string.digits + string.ascii_letters))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """
+    One part of a file, an HDU: a header and the data behind it.
+
+    Parameters
+    ----------
+    start
+        Where the header begins.
+    header
+        The header with the blanks behind it.
+    size
+        Bytes of the data, with those that fill up the last block.
+    is_image
+        Whether the data are an image, compressed or not.
+    """
+
+    start: int
+    header: bytes
+    size: int
+    is_image: bool
+
+    @property
+    def data(self) -> int:
+        return self.start + len(self.header)
+
+    @property
+    def end(self) -> int:
+        return self.data + self.size
 
 
 def image_hdu(hdus: fits.HDUList) -> fits.hdu.base.ExtensionHDU | fits.PrimaryHDU:
@@ -41,6 +102,52 @@ def image_hdu(hdus: fits.HDUList) -> fits.hdu.base.ExtensionHDU | fits.PrimaryHD
     raise DataError(f"{hdus.filename() or 'The file'} holds no image.")
 
 
+def header_bytes(cards: bytes) -> bytes:
+    """
+    Cards as they stand in a file: with END, and blanks up to the end of the block.
+
+    Parameters
+    ----------
+    cards
+        The cards, 80 bytes each.
+    """
+    text = cards + b"END".ljust(CARD)
+    return text.ljust(_in_blocks(len(text)))
+
+
+def check(path: Path, *, with_data: bool = False) -> None:
+    """
+    See whether a file is a whole FITS file, without decoding its data.
+
+    The sizes of its parts must fit, and the data of each the DATASUM in its header, if it has one. Up to one block of
+    anything may follow the last part. If more does, something was added to the file that does not belong to it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    with_data
+        Whether one of its parts must have data, as every file of a record has.
+
+    Raises
+    ------
+    DataError
+        If it is no FITS file, cut short, or damaged.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            parts = list(_parts(file, str(path)))
+            if with_data and not any(part.size for part in parts):
+                # A file that was cut between its parts is one to the letter.
+                raise DataError(f"{path} holds no data: it was cut short, or is none of an image.")
+            for part in parts:
+                told = _datasum(part.header)
+                if told is not None and (not told.isdigit() or int(told) != _sum(file, part)):
+                    raise DataError(f"{path} is damaged: the data from byte {part.data} on do not fit their DATASUM.")
+    except OSError as err:
+        raise DataError(f"{path} cannot be read: {err.strerror or err}.") from err
+
+
 def write_fits(source: Path | BinaryIO, target: Path, header: fits.Header) -> None:
     """
     Copy a file and give its image the cards of a header. The pixels are copied as they are stored, compressed or not.
@@ -52,27 +159,25 @@ def write_fits(source: Path | BinaryIO, target: Path, header: fits.Header) -> No
     target
         The file to write. It appears at once and complete, or not at all.
     header
-        The cards, as `header` makes them. They replace stored cards of the same name; other stored cards stay.
+        The cards, as `jsoc_fido.headers.header` makes them. They replace stored cards of the same name; other stored
+        cards stay.
 
     Raises
     ------
     DataError
-        If the source is no FITS file or has no image, or the target cannot be written.
+        If the source is no whole FITS file or has no image, or the target cannot be written.
     """
-
-    def add(stored: fits.Header) -> None:
-        for name in {*header, *GENERATED} - {*TEXT, ""}:
-            stored.remove(name, ignore_missing=True, remove_all=True)
-        stored.extend(header, strip=False, unique=False, update=False, end=True)
-
-    rewrite(source, target, add)
+    added = header.tostring(endcard=False, padding=False).encode("ascii")
+    names = {_name(card) for card in _cards(added)} | {name.encode("ascii") for name in GENERATED}
+    names -= {b"", *(name.encode("ascii") for name in TEXT)}
+    _copy(source, target, lambda stored: _without(stored, names) + added, checksum=True)
 
 
 def rewrite(
     source: Path | BinaryIO, target: Path, change: Callable[[fits.Header], None], *, checksum: bool = True
 ) -> None:
     """
-    Copy a file with another header and byte for byte the same pixels.
+    Copy a file with another header of its image. All other bytes stay the same.
 
     Parameters
     ----------
@@ -83,29 +188,231 @@ def rewrite(
     change
         Changes the header of the image, which for a compressed image is the one of the table that holds it.
     checksum
-        Whether to add checksums. These tell when they were made, so that two copies are not the same bytes.
+        Whether to add checksums to that header. These tell when they were made, so that two copies are not the same
+        bytes.
 
     Raises
     ------
     DataError
-        If the source is no FITS file or has no image, or the target cannot be written.
+        If the source is no whole FITS file or has no image, or the target cannot be written.
     """
-    name = getattr(source, "name", source)
+
+    def edit(stored: bytes) -> bytes:
+        cards = fits.Header.fromstring(stored)
+        # Real files are not always to the letter of the standard.
+        for card in cards.cards:
+            card.verify("silentfix+ignore")
+        change(cards)
+        text: str = cards.tostring(endcard=False, padding=False)
+        return text.encode("ascii", "replace")
+
+    _copy(source, target, edit, checksum=checksum)
+
+
+def _copy(source: Path | BinaryIO, target: Path, edit: Callable[[bytes], bytes], *, checksum: bool) -> None:
+    """
+    Copy a file; the cards of its image, without END, go through a function.
+    """
+    name = str(getattr(source, "name", source))
     target = Path(target)
-    temporary = None
+    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with fits.open(source, disable_image_compression=True, do_not_scale_image_data=True, memmap=False) as hdus:
-            hdus.verify("silentfix+ignore")
-            change(image_hdu(hdus).header)
-            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-                temporary = Path(file.name)
-                hdus.writeto(file, checksum=checksum, output_verify="silentfix+ignore")
-        temporary.chmod(0o644)
+        with _opened(source) as file:
+            part = next((part for part in _parts(file, name) if part.is_image), None)
+            if part is None:
+                raise DataError(f"{name} holds no image.")
+            # A checksum of another header would be wrong; the data are the same.
+            cards = _without(
+                edit(b"".join(_cards(part.header))), {b"CHECKSUM", b"DATASUM"} if checksum else {b"CHECKSUM"}
+            )
+            header = _with_checksums(cards, _sum(file, part)) if checksum else header_bytes(cards)
+            with temporary.open("xb") as copy:
+                file.seek(0)
+                copy.write(file.read(part.start))
+                copy.write(header)
+                file.seek(part.data)
+                shutil.copyfileobj(file, copy, CHUNK)
         temporary.replace(target)
-    except OSError as err:
+    except (OSError, fits.VerifyError) as err:
+        reason = (isinstance(err, OSError) and err.strerror) or err
         raise DataError(
-            f"{name} cannot be copied to {target}: {err}. It must be a FITS file, the folder writable."
+            f"{name} cannot be copied to {target}: {reason}. It must be a FITS file, the folder writable."
         ) from err
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+def _opened(source: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    return source.open("rb") if isinstance(source, Path) else nullcontext(source)
+
+
+def _parts(file: BinaryIO, name: str) -> Iterator[_Part]:
+    """
+    The parts of a file, each of which is there to its end.
+
+    Raises
+    ------
+    DataError
+        If it is no FITS file, or not a whole one.
+    """
+    length = file.seek(0, os.SEEK_END)
+    start = 0
+    while not start or _begins(file, start, b"XTENSION"):
+        if not start and not _begins(file, start, b"SIMPLE  ="):
+            file.seek(0)
+            raise DataError(f"{name} is no FITS file: it begins with {file.read(20)!r}.")
+        part = _part(start, _read_header(file, start, name), name)
+        if part.end > length:
+            asked = part.end if part.end < 1 << 63 else "far more"
+            raise DataError(f"{name} is cut short: it has {length} bytes, its header at byte {start} asks for {asked}.")
+        yield part
+        start = part.end
+    if length - start > BLOCK:
+        raise DataError(
+            f"{name} is no FITS file from byte {start} on: {length - start} bytes too many follow its parts."
+        )
+
+
+def _begins(file: BinaryIO, start: int, beginning: bytes) -> bool:
+    file.seek(start)
+    return file.read(len(beginning)) == beginning
+
+
+def _read_header(file: BinaryIO, start: int, name: str) -> bytes:
+    """
+    A header up to the end of the block with its END.
+    """
+    file.seek(start)
+    blocks: list[bytes] = []
+    while len(blocks) < LONGEST_HEADER:
+        block = file.read(BLOCK)
+        if len(block) < BLOCK:
+            raise DataError(f"{name} is cut short: its header at byte {start} has no end.")
+        blocks.append(block)
+        if any(block.startswith(_END, place) for place in range(0, BLOCK, CARD)):
+            return b"".join(blocks)
+    raise DataError(f"{name} is no FITS file: its header at byte {start} has no end in {BLOCK * LONGEST_HEADER} bytes.")
+
+
+def _part(start: int, header: bytes, name: str) -> _Part:
+    """
+    Take from a header how many data follow (FITS standard 4.4.1, 6.2 and 7).
+    """
+    told: dict[bytes, bytes] = {}
+    for place in range(0, len(header), CARD):
+        if match := _STRUCTURE.match(header, place, place + CARD):
+            told.setdefault(match["name"], match["value"])
+    try:
+        bits, count = int(told[b"BITPIX"]), int(told[b"NAXIS"])
+        axes = [int(told[b"NAXIS%d" % number]) for number in range(1, min(count, MOST_AXES) + 1)]
+        extra, groups = int(told.get(b"PCOUNT", 0)), int(told.get(b"GCOUNT", 1))
+    except (KeyError, ValueError) as err:
+        raise DataError(
+            f"{name} is no FITS file: its header at byte {start} does not tell how many data follow."
+        ) from err
+    if bits not in {8, 16, 32, 64, -32, -64} or min(count, extra, groups, *axes) < 0 or count > MOST_AXES:
+        raise DataError(f"{name} is no FITS file: its header at byte {start} tells sizes that cannot be.")
+    if axes[:1] == [0] and told.get(b"GROUPS") == b"T":
+        axes = axes[1:]
+    size = abs(bits) // 8 * groups * (extra + math.prod(axes)) if axes else 0
+    is_image = told.get(b"ZIMAGE") == b"T" or (bool(axes) and (not start or header[_VALUE:].startswith(b"'IMAGE ")))
+    return _Part(start, header, _in_blocks(size), is_image)
+
+
+def _in_blocks(size: int) -> int:
+    return -(-size // BLOCK) * BLOCK
+
+
+def _cards(header: bytes) -> Iterator[bytes]:
+    """
+    The cards before END.
+    """
+    for place in range(0, len(header), CARD):
+        card = header[place : place + CARD]
+        if card.startswith(_END):
+            return
+        yield card
+
+
+def _name(card: bytes) -> bytes:
+    return card[:8].rstrip().upper()
+
+
+def _without(cards: bytes, names: Container[bytes]) -> bytes:
+    """
+    Leave out cards of some names, with those that continue them, and blank ones at the end.
+    """
+    kept = []
+    is_kept = True
+    for card in _cards(cards):
+        name = _name(card)
+        is_kept = is_kept if name == b"CONTINUE" else name not in names
+        if is_kept:
+            kept.append(card)
+    while kept and kept[-1].isspace():
+        kept.pop()
+    return b"".join(kept)
+
+
+def _datasum(header: bytes) -> bytes | None:
+    """
+    What a header says that the sum of its data is, None if it does not.
+    """
+    found = (match["sum"] for card in _cards(header) if (match := _DATASUM.match(card)))
+    return next(found, b"") or None
+
+
+def _sum(file: BinaryIO, part: _Part) -> int:
+    """
+    Sum of the data of a part (FITS standard 4.4.2.7).
+    """
+    file.seek(part.data)
+    total = 0
+    for left in range(part.size, 0, -CHUNK):
+        total = _add(total, file.read(min(CHUNK, left)))
+    return total
+
+
+def _add(total: int, data: bytes) -> int:
+    """
+    Add the 32-bit words of some data to a sum in ones' complement.
+    """
+    total += int(np.frombuffer(data, dtype=">u4").sum(dtype=np.uint64))
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return total
+
+
+def _with_checksums(cards: bytes, datasum: int) -> bytes:
+    """
+    A header with the sums of its data and of all of it, itself included.
+    """
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    told = f"{f'DATASUM = {chr(39)}{datasum}{chr(39)}':30} / data unit checksum updated {now}".encode("ascii")
+    header = header_bytes(cards + _checksum_card("0" * 16, now) + told.ljust(CARD))
+    code = _encoded(0xFFFFFFFF - _add(datasum, header))
+    return header_bytes(cards + _checksum_card(code, now) + told.ljust(CARD))
+
+
+def _checksum_card(code: str, now: str) -> bytes:
+    return f"CHECKSUM= '{code}'   / HDU checksum updated {now}".encode("ascii").ljust(CARD)
+
+
+def _encoded(number: int) -> str:
+    """
+    A checksum as sixteen letters and digits, whose own sum is the number (FITS standard, appendix J).
+    """
+    columns = []
+    for byte in number.to_bytes(4, "big"):
+        quotient, remainder = divmod(byte, 4)
+        quotient += ord("0")
+        column = [quotient + remainder, quotient, quotient, quotient]
+        for pair in (0, 2):
+            # Keep the sum of the pair, and make letters or digits of both.
+            while not {column[pair], column[pair + 1]} <= _ALLOWED:
+                column[pair] += 1
+                column[pair + 1] -= 1
+        columns.append(column)
+    code = "".join(chr(column[row]) for row in range(4) for column in columns)
+    # The value of the card begins in the last byte of a word.
+    return code[-1] + code[:-1]

@@ -4,53 +4,74 @@ DRMS keywords as FITS cards, and back (contract E).
 The exporter of the local site and the quick way to a file write headers with it, ingesting reads them.
 """
 
+import enum
+import functools
 import hashlib
 import logging
 import math
 import re
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 from astropy.io import fits
 
-from jsoc_fido import times
+from jsoc_fido import clocks, times
 from jsoc_fido.exceptions import DataError, QueryError
-from jsoc_fido.fitsfiles import GENERATED, TEXT, image_hdu, rewrite, write_fits
+from jsoc_fido.fitsfiles import GENERATED, TEXT, header_bytes, image_hdu, rewrite, write_fits
 from jsoc_fido.series import Keyword, Series
 
-__all__ = ["card_name", "header", "image_hdu", "read_keywords", "rewrite", "write_fits"]
+__all__ = [
+    "INTERVALS",
+    "NO_CARD",
+    "card_name",
+    "from_printed",
+    "header",
+    "image_hdu",
+    "read_keywords",
+    "rewrite",
+    "write_fits",
+]
 
 log = logging.getLogger(__name__)
+
+
+class _Mark(enum.Enum):
+    NO_CARD = enum.auto()
+
+
+#: Instead of a value: the keyword gets no card, because its link is broken (contract E.4). A missing value gets one.
+NO_CARD: Final = _Mark.NO_CARD
 
 #: Names DRMS keeps for itself, alone and with a number behind (contract E.3).
 RESERVED = re.compile(r"(SIMPLE|EXTEND|BZERO|BSCALE|BLANK|BITPIX|NAXIS|END|PRIMEKEYSTRING)\d*", re.IGNORECASE)
 #: Missing values of these are written as a number, so that no reader stumbles over a coordinate system (contract E.3).
 COORDINATE = re.compile(r"(CRPIX|CRVAL|CDELT|CROTA|CRDER|CSYER)\d*")
+#: Seconds per unit, for times whose unit is an interval: they print as a number (contract A.6).
+INTERVALS = {
+    "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "min": 60, "mins": 60, "minute": 60, "minutes": 60,
+    "hour": 3600, "hours": 3600, "day": 86400, "days": 86400, "wk": 604800, "week": 604800, "weeks": 604800,
+}  # fmt: skip
 
 _VALID = re.compile(r"[A-Z0-9_-]{1,8}")
 _CAST = re.compile(r"^\[(?P<name>[^\]:\s]+)(?::(?P<type>[A-Za-z]+))?\]\s*")
 _ORIGINAL = re.compile(r"\{(?P<name>\w+)\}\s*$")
 _SINGLE_DASH = re.compile(r"(?<!-)-(?!-)")
+_SEGMENT_NUMBER = re.compile(r"(?:_(\d{3})|\[(\d+)\])$")
+_NOT_ASCII = re.compile(r"[^ -~]")
 _LONGSTRN_COMMENTS = (
     "  This FITS file may contain long string keyword values that are",
     "  continued over multiple keywords.  The HEASARC convention uses the &",
     "  character at the end of each substring which is then continued",
     "  on the next keyword which has the name CONTINUE.",
 )
-#: Units of time keywords that count something instead of naming a zone (contract A.6).
-_INTERVALS = {"s": 1, "secs": 1, "seconds": 1, "mins": 60, "minutes": 60, "hours": 3600, "days": 86400, "wk": 604800}
+#: What `rs_list` prints where a record has no value, and where a link is broken (contract B.5).
+_MISSING, _BROKEN = "MISSING", "Invalid KeyLink"
 
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """
-    One keyword of one segment: where its value is kept and which card it is.
-    """
-
-    keyword: Keyword
-    key: str
-    card: str
+#: Columns of a card: all, name and equals sign, a number, a part of a long text, the comment behind such a text.
+_CARD, _START, _NUMBER, _PIECE, _COMMENT = fits.Card.length, 10, 20, 67, 64
 
 
 def card_name(keyword: Keyword) -> str | None:
@@ -92,25 +113,101 @@ def card_name(keyword: Keyword) -> str | None:
     return f"_{short}"[:8] if RESERVED.fullmatch(short) else short
 
 
-def _entries(series: Series, segment: str | None) -> Iterator[_Entry]:
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """
+    One keyword of one segment: where its value is kept and what of its card is the same for all records.
+
+    Parameters
+    ----------
+    keyword
+        The keyword.
+    key
+        Its name, for one that each segment has for itself with the segment's number.
+    card
+        Name of the card.
+    comment
+        Its comment, without the keyword's own name.
+    original
+        That name, where the card has another.
+    missing
+        All of the card that stands for a missing value; empty where there is none.
+    default
+        Value of a constant, None for other keywords.
+    zone
+        Zone of a time on the calendar, empty for other keywords.
+    """
+
+    keyword: Keyword
+    key: str
+    card: str
+    comment: str
+    original: str
+    missing: str
+    default: float | str | None
+    zone: str
+
+    @classmethod
+    def of(cls, keyword: Keyword, key: str, card: str) -> "_Entry":
+        """
+        Prepare the card of a keyword.
+        """
+        comment = _comment(keyword)
+        original = f"{{{key}}}" if card != key.upper() else ""
+        stem = COORDINATE.fullmatch(card)
+        if card == "DATE" or card in TEXT:
+            missing = ""
+        elif stem:
+            missing = _card(card, "1.0" if stem[1] == "CDELT" else "0.0", comment, original)
+        else:
+            missing = _card(card, "", _comment(keyword, missing=True), original)
+        default = _default(keyword) if keyword.is_constant else None
+        zone = "" if not keyword.is_time or keyword.units in INTERVALS else _zone(keyword)
+        return cls(keyword, key, card, comment, original, missing, default, zone)
+
+    def image(self, content: float | str | None) -> str:
+        """
+        The card of a value, with those that continue it if it is long.
+        """
+        if content is None:
+            return self.missing
+        return _card(self.card, _value_text(content), self.comment, self.original)
+
+
+def _entries(series: Series, segment: str | None) -> tuple[_Entry, ...]:
     """
     The keywords that an export of a segment writes, in the series' order (contract E.4).
     """
+    known = _known_entries.get(id(series))
+    if known is None:
+        # A series cannot be hashed, but lives as long as its entries are of any use.
+        known = _known_entries[id(series)] = {}
+        weakref.finalize(series, _known_entries.pop, id(series), None).atexit = False
+    if segment not in known:
+        known[segment] = tuple(_make_entries(series, segment))
+    return known[segment]
+
+
+_known_entries: dict[int, dict[str | None, tuple[_Entry, ...]]] = {}
+
+
+def _make_entries(series: Series, segment: str | None) -> Iterator[_Entry]:
     number = (
         None
         if segment is None
         else next((i for i, name in enumerate(series.segments) if name.lower() == segment.lower()), None)
     )
     for keyword in series.keywords.values():
-        if series.is_implicit(keyword.name) or series.is_alias(keyword.name):
+        # The type of a keyword whose link leads nowhere is "link"; it has no card.
+        if series.is_implicit(keyword.name) or series.is_alias(keyword.name) or keyword.type == "link":
             continue
         card = card_name(keyword)
-        if card is None:
+        if card is None or (card in TEXT and keyword.type != "string"):
             log.debug("keyword %s is not exported: its name belongs to FITS", keyword.name)
         elif not keyword.is_per_segment:
-            yield _Entry(keyword, keyword.name, card)
+            yield _Entry.of(keyword, keyword.name, card)
         elif number is not None:
-            yield _Entry(keyword, f"{keyword.name}_{number:03d}", card)
+            yield _Entry.of(keyword, f"{keyword.name}_{number:03d}", card)
 
 
 def header(series: Series, values: Mapping[str, object], *, segment: str | None, recnum: int) -> fits.Header:
@@ -120,11 +217,11 @@ def header(series: Series, values: Mapping[str, object], *, segment: str | None,
     Parameters
     ----------
     series
-        Definition of the series.
+        Definition of the series. What its cards have in common is kept as long as it lives.
     values
         Values by keyword: numbers, strings, and for times seconds (`jsoc_fido.times`); absent, None or NaN where
-        missing. A keyword that each segment has for itself is ``NAME_000``, ``NAME_001``, ... Constants may be left
-        out.
+        missing, `NO_CARD` where there must be no card. A keyword that each segment has for itself is ``NAME_000``,
+        ``NAME_001``, ... Constants may be left out.
     segment
         Name of the segment, None for a record without.
     recnum
@@ -141,76 +238,97 @@ def header(series: Series, values: Mapping[str, object], *, segment: str | None,
     DataError
         If a value is of another type than its keyword.
     """
-    cards = fits.Header()
-    for entry in _entries(series, segment):
-        value = values.get(entry.key)
-        if value is None and entry.keyword.is_constant:
-            value = _from_text(entry.keyword, entry.keyword.default)
-        if entry.card in TEXT:
-            for line in _lines(value):
-                cards.add_history(line) if entry.card == "HISTORY" else cards.add_comment(line)
+    entries = _entries(series, segment)
+    cards: dict[str, str] = {}
+    for entry, content in zip(entries, _contents(entries, values), strict=True):
+        if content is NO_CARD:
             continue
-        card = _card(entry, value)
-        if card is not None:
-            if card.keyword in cards:
-                del cards[card.keyword]
-            cards.append(card, end=True)
-    drms_id = f"{series.name}:{recnum}:{segment or 'no_segment'}"
+        if entry.card in TEXT:
+            cards[f"{entry.card} {entry.key}"] = _text_cards(entry.card, content)
+        elif image := entry.image(content):
+            # Of two keywords with one card, the later one stays.
+            cards.pop(entry.card, None)
+            cards[entry.card] = image
     for name, content, comment in (
         ("RECNUM", recnum, "Recnum"),
-        ("DRMS_ID", drms_id, "DRMS ID"),
+        ("DRMS_ID", f"{series.name}:{recnum}:{segment or 'no_segment'}", "DRMS ID"),
         ("PRIMARYK", ", ".join(series.prime_keys), "DRMS primary key"),
         # The value is the name of the card, in JSOC's own files too (contract E.4).
         ("LICENSE", "LICENSE", "CC0 1.0"),
     ):
-        cards.append((name, content, comment), end=True)
-    digest = hashlib.md5(cards.tostring().encode("ascii"), usedforsecurity=False).hexdigest()
-    cards.append(("HEADSUM", digest[:16], "Keyword checksum"), end=True)
-    cards.append(("LONGSTRN", "OGIP 1.0", "The HEASARC Long String Convention may be used."), end=True)
-    return cards
+        cards.pop(name, None)
+        cards[name] = _card(name, _value_text(content), comment, "")
+    text = "".join(cards.values())
+    digest = hashlib.md5(header_bytes(text.encode("ascii")), usedforsecurity=False).hexdigest()
+    text += _card("HEADSUM", _value_text(digest[:16]), "Keyword checksum", "")
+    text += _card("LONGSTRN", _value_text("OGIP 1.0"), "The HEASARC Long String Convention may be used.", "")
+    return fits.Header.fromstring(text)
 
 
-def _card(entry: _Entry, value: Any) -> fits.Card | None:
+def _contents(entries: Sequence[_Entry], values: Mapping[str, object]) -> list[float | str | _Mark | None]:
     """
-    The card of one value (contract E.5), None where there must be none.
+    The values of a record as its cards hold them.
     """
-    try:
-        content = _content(entry.keyword, value)
-    except (TypeError, ValueError, OverflowError) as err:
-        kind = entry.keyword.type
-        raise DataError(f"{value!r} is no value for {entry.key}, which is of type {kind}.") from err
-    missing = content is None
-    if missing and entry.card == "DATE":
-        return None
-    if missing and (stem := COORDINATE.fullmatch(entry.card)):
-        content, missing = (1.0 if stem[1] == "CDELT" else 0.0), False
-    comment = _comment(entry.keyword, missing=missing)
-    original = f"{' ' if comment else ''}{{{entry.key}}}" if entry.card != entry.key.upper() else ""
-    return _fitted(entry.card, content, comment, original)
+    contents = [_content(entry, values.get(entry.key)) for entry in entries]
+    zones: dict[str, list[int]] = {}
+    for place, entry in enumerate(entries):
+        if entry.zone and isinstance(contents[place], float):
+            zones.setdefault(entry.zone, []).append(place)
+    # Many times are printed together in little more time than a single one.
+    for zone, places in zones.items():
+        try:
+            texts = _clock_texts([contents[place] for place in places], zone)
+        except QueryError as err:
+            raise DataError(f"{entries[places[0]].key} cannot be written as a card: {err}") from err
+        for place, text in zip(places, texts, strict=True):
+            contents[place] = text
+    return contents
 
 
-def _content(keyword: Keyword, value: Any) -> int | float | str | None:
+def _content(entry: _Entry, value: Any) -> float | str | _Mark | None:
     """
-    A value as a card holds it, None if it is missing.
+    A value as its card holds it (contract E.5), None if it is missing. A time on the calendar is not printed yet.
     """
     if value is None:
+        value = entry.default
+    if value is None or isinstance(value, _Mark):
+        return value
+    keyword = entry.keyword
+    try:
+        if entry.card in TEXT:
+            return str(value)
+        if keyword.type == "string":
+            return _ascii(str(value).replace("\n", "")) or None
+        if keyword.is_integer:
+            return int(value)
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as err:
+        raise DataError(f"{value!r} is no value for {entry.key}, which is of type {keyword.type}.") from err
+    if not math.isfinite(number) or (keyword.is_time and abs(number - times.MISSING) < 0.5):
         return None
-    if keyword.type == "string":
-        return _ascii(str(value).replace("\n", "")) or None
-    if keyword.is_integer:
-        return int(value)
-    number = float(value)
-    if not math.isfinite(number) or (keyword.is_time and number == times.MISSING):
-        return None
-    if not keyword.is_time:
-        return number
-    if keyword.units in _INTERVALS:
-        return f"{number / _INTERVALS[keyword.units]:.17g}"
-    zone = keyword.units if keyword.units not in {"", "none"} else "UTC"
-    return times.format(number, zone, 3).removesuffix("Z")
+    if keyword.is_time and not entry.zone:
+        return f"{number / INTERVALS[keyword.units]:.17g}"
+    return number
 
 
-def _comment(keyword: Keyword, *, missing: bool) -> str:
+def _clock_texts(seconds: Sequence[object], zone: str) -> list[str]:
+    """
+    Times with three decimals and without ``Z`` (contract E.5).
+
+    They are rounded to six decimals first, so that what a site prints with six of them (contract B.3) gives the same.
+    """
+    offset = clocks.UNIFORM.get(zone, 0.0)
+    there = np.array(seconds, dtype=float) + offset
+    whole = np.floor(there)
+    thousandths = np.rint(np.rint((there - whole) * 1e6) / 1e3)
+    return [text.removesuffix("Z") for text in times.format_many(whole + thousandths / 1e3 - offset, zone, 3)]
+
+
+def _zone(keyword: Keyword) -> str:
+    return keyword.units.upper() if keyword.units not in {"", "none"} else "UTC"
+
+
+def _comment(keyword: Keyword, *, missing: bool = False) -> str:
     """
     ``[unit] (MISSING) note``, the note without its alias and up to its first single dash (contract E.5).
     """
@@ -223,53 +341,166 @@ def _comment(keyword: Keyword, *, missing: bool) -> str:
     return _ascii(" ".join(part for part in parts if part))
 
 
-def _fitted(name: str, content: float | str | None, comment: str, original: str) -> fits.Card:
+def _card(name: str, text: str, comment: str, original: str) -> str:
     """
     A card with as much of its comment as there is room for, and the keyword's own name behind if that differs.
     """
-    text = _value_text(content)
-    if len(text) > fits.Card.length - 10:  # goes on in CONTINUE cards
-        return fits.Card(name, content, f"{comment[:40]}{original}")
-    room = max(fits.Card.length - 10 - max(len(text), 20) - len(" / "), 0)
-    comment = comment[: max(room - len(original), 0)] + original
-    return fits.Card.fromstring(f"{name:8}= {text:>20} / {comment[:room]}" if comment else f"{name:8}= {text:>20}")
+    if comment and original:
+        original = f" {original}"
+    if len(text) > _CARD - _START:
+        return _long_card(name, text, comment[: min(40, _COMMENT - len(original))] + original)
+    room = _CARD - _START - max(len(text), _NUMBER) - len(" / ")
+    comment = (comment[: max(room - len(original), 0)] + original)[: max(room, 0)]
+    return f"{name:8}= {text:>{_NUMBER}}{' / ' if comment else ''}{comment}".ljust(_CARD)
 
 
-def _value_text(content: float | str | None) -> str:
+def _long_card(name: str, text: str, comment: str) -> str:
+    """
+    A text that goes on in CONTINUE cards; the last of them has the comment (FITS standard 4.2.1.2).
+    """
+    parts = list(_pieces(text[1:-1]))
+    if comment or parts[-1].endswith("&"):
+        parts.append("")
+    starts = [f"{name:8}= ", *["CONTINUE  "] * (len(parts) - 1)]
+    lines = [f"{start}'{part}&'" for start, part in zip(starts, parts, strict=True)]
+    lines[-1] = f"{starts[-1]}'{parts[-1]}'{' / ' if comment else ''}{comment}"
+    return "".join(line.ljust(_CARD) for line in lines)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """
+    Split a text with doubled quotes over cards, between words if there are any.
+    """
+    while len(text) >= _PIECE:
+        cut = text.rfind(" ", 0, _PIECE) + 1 or _PIECE
+        # A pair of quotes stays together.
+        cut -= text.count("'", 0, cut) % 2
+        yield text[:cut]
+        text = text[cut:]
+    if text:
+        yield text
+
+
+def _value_text(content: float | str) -> str:
     """
     A value as a card has it, numbers with all digits: astropy would cut them to twenty characters.
     """
-    if content is None:
-        return ""
     if isinstance(content, str):
-        return f"{_quoted(content):20}"
+        return ("'" + content.replace("'", "''").ljust(8) + "'").ljust(_NUMBER)
     text = repr(content).upper()
     return text.replace("E", ".0E") if "E" in text and "." not in text else text
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''").ljust(8) + "'"
 
 
 def _ascii(text: str) -> str:
     """
     The characters that FITS allows; others become a question mark.
     """
-    return "".join(character if " " <= character <= "~" else "?" for character in text)
+    return _NOT_ASCII.sub("?", text)
 
 
-def _lines(value: object) -> list[str]:
+def _text_cards(name: str, content: object) -> str:
     """
-    Split a text over cards of 72 characters; lines that it has already are kept.
+    A text over as many cards as it needs; lines that it has already are kept.
     """
-    text = "" if value is None else str(value)
-    room = fits.Card.length - 8
-    return [_ascii(line[i : i + room]) for line in text.splitlines() if line.strip() for i in range(0, len(line), room)]
+    lines = "" if content is None else str(content)
+    room = _CARD - 8
+    return "".join(
+        f"{name:8}{_ascii(line[start : start + room]):{room}}"
+        for line in lines.splitlines()
+        if line.strip()
+        for start in range(0, len(line), room)
+    )
+
+
+def from_printed(series: Series, printed: Mapping[str, Sequence[str]]) -> list[dict[str, object]]:
+    """
+    Turn keywords that a site printed with all digits (contract B.3, B.5) into values that `header` takes.
+
+    Parameters
+    ----------
+    series
+        Definition of the series.
+    printed
+        Columns of texts by name of the keyword, as ``rs_list`` replies with ``M=1``. What is no keyword of the series
+        itself is left out: pseudo keys, and FITS names, whose columns repeat others.
+
+    Returns
+    -------
+    list of dict
+        Values for each record, by the series' own spelling of the keyword: None for ``MISSING``, and `NO_CARD` for
+        ``Invalid KeyLink``. A text that happens to be one of these words cannot be told from it.
+
+    Raises
+    ------
+    DataError
+        If a text is no value of its keyword's type, or the columns are of different lengths.
+
+    Examples
+    --------
+    >>> from jsoc_fido.series import NameMap
+    >>> series = Series("su.test", keywords=NameMap([Keyword("QUALITY", "int"), Keyword("T_OBS", "time")]))
+    >>> from_printed(series, {"QUALITY": ["0x80000001"], "T_OBS": ["2014.01.01_00:00:45.250000_TAI"]})
+    [{'QUALITY': -2147483647, 'T_OBS': 1167609645.25}]
+    """
+    lengths = {len(texts) for texts in printed.values()}
+    if len(lengths) > 1:
+        raise DataError(f"The site printed columns of {series.name} with different lengths: {sorted(lengths)}.")
+    columns = {}
+    for name, texts in printed.items():
+        keyword = series.keyword(name)
+        if keyword is not None and not series.is_alias(keyword.name):
+            key = _key(keyword, name)
+            columns[key] = _column(keyword, key, texts)
+    if not columns:
+        return [{} for _ in range(max(lengths, default=0))]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _key(keyword: Keyword, name: str) -> str:
+    number = _SEGMENT_NUMBER.search(name) if keyword.is_per_segment else None
+    return f"{keyword.name}_{int(number[1] or number[2]):03d}" if number else keyword.name
+
+
+def _column(keyword: Keyword, key: str, texts: Sequence[str]) -> list[object]:
+    read = _reader(keyword, texts)
+    marks: dict[str, object] = {_MISSING: None, _BROKEN: NO_CARD}
+    column: list[object] = []
+    for text in texts:
+        try:
+            column.append(marks[text] if text in marks else read(text))
+        except ValueError as err:
+            raise DataError(f"The site printed {text!r} for {key}, which is of type {keyword.type}.") from err
+    return column
+
+
+def _reader(keyword: Keyword, texts: Sequence[str]) -> Callable[[str], object]:
+    """
+    What reads the texts of a column.
+    """
+    if keyword.type == "string":
+        return str
+    if not keyword.is_time or keyword.units in INTERVALS:
+        return functools.partial(_from_text, keyword)
+    # All at once is faster than one by one. What cannot be read, or is missing, is looked at again.
+    known = dict(zip(texts, times.parse_many(texts).tolist(), strict=True))
+    return lambda text: _from_text(keyword, text) if math.isnan(known[text]) else known[text]
+
+
+def _default(keyword: Keyword) -> float | str | None:
+    """
+    The value of a constant, None if it is missing or makes no sense.
+    """
+    if keyword.type == "string":
+        return keyword.default or None
+    try:
+        return _from_text(keyword, keyword.default)
+    except ValueError:
+        return None
 
 
 def _from_text(keyword: Keyword, text: object) -> int | float | str | None:
     """
-    A value from a card or a default; None if it is missing (contract A.5).
+    A value from a card, or as a site prints it; None if it is missing (contract A.5).
 
     Raises
     ------
@@ -286,22 +517,36 @@ def _from_text(keyword: Keyword, text: object) -> int | float | str | None:
     if keyword.is_integer:
         return _integer(keyword, text)
     if keyword.is_time and isinstance(text, str):
-        if keyword.units in _INTERVALS:
-            return float(text) * _INTERVALS[keyword.units]
-        seconds = times.parse(text.strip())
+        if keyword.units in INTERVALS:
+            return _seconds(float(text), INTERVALS[keyword.units])
+        seconds = times.parse(text)
         return None if seconds == times.MISSING else seconds
     number = float(str(text))
     return number if math.isfinite(number) else None
 
 
+def _seconds(count: float, unit: int) -> float | None:
+    """
+    The time that is a number of units, so that dividing by the unit gives that number again, to the last digit.
+    """
+    if not math.isfinite(count):
+        return None
+    seconds = count * unit
+    near = (seconds, math.nextafter(seconds, -math.inf), math.nextafter(seconds, math.inf))
+    return next((candidate for candidate in near if candidate / unit == count), seconds)
+
+
 def _integer(keyword: Keyword, text: object) -> int | None:
     if isinstance(text, str):
-        number = int(text.strip(), 0)
+        # Leading zeros come from a format such as %03d.
+        number = int(text, 16 if "x" in text.lower() else 10)
     elif isinstance(text, (int, float)) and float(text).is_integer():
         number = int(text)
     else:
         raise ValueError(f"{text!r} is no integer")
     bits = {"char": 8, "short": 16, "int": 32, "longlong": 64}[keyword.type]
+    if not -(1 << (bits - 1)) <= number < (1 << bits):
+        raise ValueError(f"{text!r} has more than {bits} bits")
     if number >= 1 << (bits - 1):  # patterns of bits may be printed unsigned
         number -= 1 << bits
     return None if number == -(1 << (bits - 1)) else number

@@ -6,11 +6,11 @@ with units, times as `~astropy.time.Time` that print as JSOC prints them, missin
 know of a row travels in columns that are not shown, so that it survives slices, sorts and stacks.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
 
 import astropy.units as u
 import numpy as np
@@ -20,12 +20,15 @@ from astropy.utils.masked import Masked
 from sunpy.net.base_client import QueryResponseRow, QueryResponseTable
 from sunpy.net.fido_factory import UnifiedResponse
 
+from jsoc_fido import saved, times
 from jsoc_fido.columns import column, masked, sizes
-from jsoc_fido.exceptions import QueryError
-from jsoc_fido.query import Query
+from jsoc_fido.conditions import Condition, all_of
+from jsoc_fido.exceptions import DataError, QueryError
+from jsoc_fido.matching import matches
+from jsoc_fido.query import Question
 from jsoc_fido.series import Series
 
-__all__ = ["ONLINE", "QUESTION", "RECNUM", "RECORD", "SIZE", "JSOCResponse", "Question", "as_response", "stack"]
+__all__ = ["ONLINE", "QUESTION", "RECNUM", "RECORD", "SIZE", "JSOCResponse", "as_response", "path_column", "stack"]
 
 #: Columns that say which record a row is; not shown unless asked for.
 RECORD, RECNUM, QUESTION, ONLINE, SIZE = "Record", "Recnum", "Question", "Online", "Size"
@@ -34,46 +37,10 @@ RECORD, RECNUM, QUESTION, ONLINE, SIZE = "Record", "Recnum", "Question", "Online
 PSEUDO_KEYS = ("*recnum*", "*online*", "*size*")
 
 #: Paths that are no paths (contract B.5, G.18).
-NO_FILE = frozenset({"NoDataDirectory", "InvalidSegName", "BadSegLink", "NA", ""})
+NO_FILE = frozenset({"NoDataDirectory", "NoDataFile", "InvalidSegName", "BadSegLink", "NA", ""})
 
 #: Columns that sunpy's guide shows.
 SHOWN = ("T_REC", "TELESCOP", "INSTRUME", "WAVELNTH", "CAR_ROT")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """
-    What was asked for a run of rows: the query, the record set it became, and where it was asked.
-
-    Parameters
-    ----------
-    query
-        The meaning.
-    record_set
-        The text that was sent.
-    site
-        Name or URL of the site.
-    series
-        Name of the series, as the site spells it.
-    segments
-        Names of the segments whose paths came along.
-    count
-        Number of records in the answer.
-    """
-
-    query: Query
-    record_set: str
-    site: str
-    series: str
-    segments: tuple[str, ...]
-    count: int
-
-    @property
-    def key(self) -> str:
-        """
-        A short name; the rows of the answer carry it.
-        """
-        return hashlib.blake2s(repr((self.query, self.record_set, self.site)).encode(), digest_size=6).hexdigest()
 
 
 class JSOCResponse(QueryResponseTable):
@@ -81,11 +48,13 @@ class JSOCResponse(QueryResponseTable):
     Records of a DRMS site.
 
     Columns are the keywords of the series. ``show()`` shows them all, ``show("T_REC", "EXPTIME")`` some of them.
+    ``meta["record_sets"]`` has the record sets that were asked, and when; ``meta["processing"]`` what the site shall do
+    with their files.
 
     Attributes
     ----------
     questions
-        What was asked (`~jsoc_fido.response.Question`), one for each OR branch.
+        What was asked (`~jsoc_fido.query.Question`), one for each OR branch.
     requests
         Staged requests that were made for this table.
     """
@@ -94,9 +63,18 @@ class JSOCResponse(QueryResponseTable):
     requests = TableAttribute(default=())
     size_column = SIZE
 
+    #: Makes the client of a table that is read; `jsoc_fido.client`, which knows this module, puts its class here.
+    make_client: ClassVar[Callable[[], Any]]
+
     @classmethod
     def from_reply(
-        cls, reply: Mapping[str, Any], series: Series, question: Question, client: Any = None
+        cls,
+        reply: Mapping[str, Any],
+        series: Series,
+        question: Question,
+        client: Any = None,
+        *,
+        keys: Sequence[str] = (),
     ) -> "JSOCResponse":
         """
         Make a table from an ``rs_list`` reply.
@@ -111,6 +89,8 @@ class JSOCResponse(QueryResponseTable):
             What was asked.
         client
             The client that shall fetch the files.
+        keys
+            Names of the keywords that were asked for; empty for all.
         """
         count = int(reply.get("count", 0))
         table = cls(client=client)
@@ -126,17 +106,75 @@ class JSOCResponse(QueryResponseTable):
         names = [item["name"] for item in reply.get("recinfo", ())]
         table[RECORD] = names or [""] * count
         table[RECNUM] = np.asarray(pseudo.get("*recnum*", np.zeros(count)), dtype=np.int64)
-        table[ONLINE] = np.asarray([value == "Y" for value in pseudo.get("*online*", [None] * count)])
+        online = np.asarray(pseudo.get("*online*", ["NA"] * count))
+        table[ONLINE] = MaskedColumn(online == "Y", mask=~np.isin(online, ("Y", "N")))
         table[SIZE] = sizes(pseudo.get("*size*", ["NA"] * count))
         for item in reply.get("segments", ()):
             # Segments that no record has are cut short (contract B.5).
-            if len(item["values"]) == count and item["name"] not in table.colnames:
-                table[item["name"]] = MaskedColumn(item["values"], mask=[value in NO_FILE for value in item["values"]])
+            paths = item["values"] if len(item["values"]) == count else [""] * count
+            name = item["name"] if item["name"] not in table.colnames else _beside(item["name"])
+            table[name] = MaskedColumn(paths, mask=[path in NO_FILE for path in paths])
         table[QUESTION] = [question.key] * count
         table.questions = (question,)
-        # A dictionary, because that is what tables merge without repeating, when they are stacked.
-        table.display_keys = dict.fromkeys(shown(table, series, question.query))
+        # Dictionaries, because these are what tables merge without repeating, when they are stacked.
+        table.display_keys = dict.fromkeys(shown(table, series, keys))
+        table.meta["record_sets"] = {question.record_set: question.asked}
+        if question.steps:
+            table.meta["processing"] = {question.record_set: " | ".join(map(str, question.steps))}
         return table
+
+    @classmethod
+    def read(cls, path: str | Path | BinaryIO, client: Any = None) -> "JSOCResponse":
+        """
+        Read a result that was saved with ``response.write("saved.ecsv")``; its rows can be fetched.
+
+        Parameters
+        ----------
+        path
+            The file, in the format ECSV, or one that is open.
+        client
+            The client that shall fetch the files; by default a new one.
+
+        Raises
+        ------
+        DataError
+            If the file is no saved result.
+        """
+        try:
+            plain = QTable.read(path, format="ascii.ecsv")
+        except OSError:
+            raise
+        except Exception as err:
+            # astropy's reader lets through whatever its parsers of YAML, JSON and numbers raise.
+            raise DataError(f"{path} is no table in the format ECSV, or was changed by hand: {err}") from err
+        asked = saved.questions(plain.meta)
+        lost = [name for name in (RECNUM, QUESTION) if name not in plain.colnames]
+        if lost or plain[RECNUM].dtype.kind != "i":
+            raise DataError(f"{path} does not say which records its rows are: {lost or RECNUM} is not as it was saved.")
+        unknown = sorted(set(plain[QUESTION].tolist()) - set(asked))
+        if unknown:
+            raise DataError(f"{path} has rows of a search that it does not describe: {unknown[0]!r} as {QUESTION}.")
+        for name in plain.colnames:
+            if type(plain[name]) is Column and name not in (RECORD, RECNUM, QUESTION):
+                # As a search makes them, so that the two can be stacked.
+                plain[name] = masked(np.asarray(plain[name]), np.zeros(len(plain), dtype=bool))
+        table = cls(plain, client=cls.make_client() if client is None else client)
+        table[QUESTION] = [asked[key].key for key in plain[QUESTION].tolist()]
+        table.questions = tuple(asked.values())
+        table.display_keys = saved.display_keys(plain.meta, plain)
+        del table.meta[saved.META]
+        return table
+
+    def write(self, *args: Any, **kwargs: Any) -> None:
+        """
+        Write the table; in the format ECSV it can be read back with `read` and fetched.
+
+        Arguments are those of `astropy.table.Table.write`. E-mail addresses are not written.
+        """
+        plain = QTable([_in_full(self[name]) for name in self.colnames], names=self.colnames, copy=False)
+        plain.meta = {name: value for name, value in self.meta.items() if name != "__attributes__"}
+        plain.meta[saved.META] = saved.pack(self.questions or (), self._shown_names)
+        plain.write(*args, **kwargs)
 
     def __getitem__(self, item: Any) -> Any:
         result = super().__getitem__(item)
@@ -151,6 +189,21 @@ class JSOCResponse(QueryResponseTable):
 
     def __repr__(self) -> str:
         return f"{object.__repr__(self)}\n{self}"
+
+    def show_in_notebook(self, **kwargs: Any) -> Any:
+        """
+        Show an interactive table of the columns that are shown otherwise, with the times as the site prints them.
+
+        Parameters
+        ----------
+        **kwargs
+            As for `astropy.table.Table.show_in_notebook`.
+        """
+        shown = self._display_table
+        times = {name: shown[name] for name in shown.colnames if isinstance(shown[name], Time)}
+        plain = QTable([times[name].value if name in times else shown[name] for name in shown.colnames],
+                       names=shown.colnames)  # fmt: skip
+        return plain.show_in_notebook(**kwargs)
 
     def show(self, *cols: str) -> "JSOCResponse":
         """
@@ -189,6 +242,91 @@ class JSOCResponse(QueryResponseTable):
         self.meta: Any = deepcopy(self.meta)
         return super().unhide_columns()
 
+    def show_also(self, *names: str) -> None:
+        """
+        Show more columns from now on.
+        """
+        # A slice shares its attributes with the table it comes from, which shall go on as it is.
+        self.meta = deepcopy(self.meta)
+        if isinstance(self.display_keys, Mapping):
+            self.display_keys: Any = dict.fromkeys([*self.display_keys, *names])
+
+    def where(self, *tests: Any) -> "JSOCResponse":
+        """
+        Choose the rows for which tests of keywords hold, by the words that a search takes.
+
+        Parameters
+        ----------
+        *tests
+            Such as ``a.jsoc.Keyword("EXPTIME") < 2 * u.s``; all must hold. They select what the site would select; in
+            a table, keywords that the database cannot be asked about can be tested too.
+
+        Raises
+        ------
+        QueryError
+            If something else is given, or a keyword is not in the table.
+        """
+        if not tests:
+            raise QueryError("where() takes tests, such as a.jsoc.Keyword('QUALITY') == 0.")
+        found: list[Condition] = []
+        for test in tests:
+            condition = getattr(test, "condition", None)
+            if not isinstance(condition, Condition):
+                raise QueryError(f"where() takes tests, such as a.jsoc.Keyword('QUALITY') == 0, not {test!r}.")
+            found.append(condition)
+        chosen: JSOCResponse = self[matches(all_of(*found), self)] if len(self) else self
+        return chosen
+
+    @property
+    def is_good(self) -> np.ndarray:
+        """
+        Which rows have a ``QUALITY`` with no bit set: ``response[response.is_good]``; shape ``(rows,)``.
+
+        A row whose ``QUALITY`` is missing is not good. To search for good data only, ask with
+        ``a.jsoc.Keyword("QUALITY") == 0``.
+
+        Raises
+        ------
+        QueryError
+            If the table has no ``QUALITY``.
+        """
+        words = self._words("QUALITY")
+        return np.ma.filled(words == 0, fill_value=False)
+
+    def bits(self, name: str = "QUALITY") -> np.ndarray:
+        """
+        Bits of a status word; a missing word has none set.
+
+        Parameters
+        ----------
+        name
+            Name of a column of integers.
+
+        Returns
+        -------
+        numpy.ndarray
+            Booleans, shape ``(rows, bits of the word)``, the lowest bit first: ``response.bits()[:, 31]`` is true where
+            there is no image (contract A.10).
+
+        Raises
+        ------
+        QueryError
+            If there is no such column, or if it does not hold integers.
+        """
+        words = self._words(name)
+        numbers = np.ma.filled(words, 0)
+        return (numbers[:, np.newaxis] >> np.arange(8 * numbers.dtype.itemsize, dtype=numbers.dtype)) & 1 == 1
+
+    def _words(self, name: str) -> np.ma.MaskedArray:
+        if name not in self.colnames or self[name].dtype.kind not in "iu":
+            kind = "is not in the table" if name not in self.colnames else f"holds {self[name].dtype}, no integers"
+            raise QueryError(f"{name} {kind}; a status word is wanted, such as QUALITY.")
+        return np.ma.asarray(self[name])
+
+    @property
+    def _shown_names(self) -> list[str]:
+        return list(self.display_keys) if isinstance(self.display_keys, Mapping) else list(self.colnames)
+
     @property
     def keyword_names(self) -> list[str]:
         """
@@ -196,7 +334,7 @@ class JSOCResponse(QueryResponseTable):
         """
         hidden = {RECORD, RECNUM, QUESTION, ONLINE, SIZE}
         for question in self.questions or ():
-            hidden |= set(question.segments)
+            hidden |= {path_column(self, segment) for segment in question.segments}
         return [name for name in self.colnames if name not in hidden]
 
 
@@ -224,15 +362,41 @@ class _Packed:
         return Masked(self.values, mask=self.mask)
 
 
-def shown(table: QTable, series: Series, query: Query) -> list[str]:
+def _in_full(item: Any) -> Any:
+    """
+    A column that prints all its digits. The decimals of times are one number for the column, also after a stack.
+    """
+    if not isinstance(item, Time):
+        return item
+    seconds = np.ma.filled(np.ma.masked_invalid(times.from_astropy(item)), 0.0)
+    decimals = (
+        number for number in range(item.precision, 9) if np.abs(seconds - seconds.round(number)).max(initial=0) < 1e-6
+    )
+    full = item.copy()
+    full.precision = next(decimals, 9)
+    return full
+
+
+def path_column(table: QTable, segment: str) -> str:
+    """
+    Name of the column with the paths of a segment: the segment's own, unless a keyword has that name too.
+    """
+    return _beside(segment) if _beside(segment) in table.colnames else segment
+
+
+def _beside(segment: str) -> str:
+    return f"{segment}_path"
+
+
+def shown(table: QTable, series: Series, keys: Sequence[str] = ()) -> list[str]:
     """
     Names of the columns to show unless asked otherwise.
 
     They are those of sunpy's guide, led by the prime keys of a series that has no ``T_REC``, and what was asked for
     by name.
     """
-    if query.keys:
-        return [name for name in table.colnames if name in {*query.keys, *series.prime_keys}]
+    if keys:
+        return [name for name in table.colnames if name in {*keys, *series.prime_keys}]
     names = [name for name in SHOWN if name in table.colnames]
     if "T_REC" not in names:
         names = [*(key for key in series.prime_keys if key in table.colnames and key not in names), *names]

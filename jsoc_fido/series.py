@@ -5,6 +5,7 @@ The client reads it from a site's ``series_struct`` reply (contract C); the loca
 files. Both use these classes.
 """
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -151,6 +152,22 @@ class Link:
     note: str = ""
 
 
+#: Tables of at most so many rows stand open in a notebook.
+FEW = 50
+
+
+def _html_row(cell: str, texts: Iterable[str]) -> str:
+    return f"<tr>{''.join(f'<{cell}>{html.escape(text)}</{cell}>' for text in texts)}</tr>"
+
+
+def _type_text(keyword: Keyword) -> str:
+    """
+    The type of a keyword, and what is special about it.
+    """
+    special = f" {keyword.link}" if keyword.link else f" = {keyword.default}" if keyword.is_constant else ""
+    return f"{keyword.type}{special}"
+
+
 Item = TypeVar("Item", Keyword, Segment, Link)
 
 
@@ -265,6 +282,85 @@ class Series:
             stagingretention=int(reply.get("stagingretention") or 3),
             tapegroup=int(reply.get("tapegroup") or 0),
         )
+
+    def __str__(self) -> str:
+        parts = [self._title, *(f"{title}: {text}" for title, text in self._facts)]
+        for title, head, rows in self._tables:
+            widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+            lines = [
+                "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                for row in (head, *rows)
+            ]
+            parts += ["", f"{title}:", *(f"  {line}" for line in lines)]
+        return "\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p><strong>{html.escape(self._title)}</strong></p>"]
+        parts += [f"<p>{title}: <code>{html.escape(text)}</code></p>" for title, text in self._facts]
+        for title, head, rows in self._tables:
+            is_open = " open" if len(rows) <= FEW else ""
+            parts.append(f"<details{is_open}><summary>{title} ({len(rows)})</summary><table>")
+            parts.append(_html_row("th", head))
+            parts += [_html_row("td", row) for row in rows]
+            parts.append("</table></details>")
+        return "\n".join(parts)
+
+    @property
+    def _title(self) -> str:
+        return f"{self.name}: {self.note}" if self.note else self.name
+
+    @property
+    def _facts(self) -> list[tuple[str, str]]:
+        """
+        The prime keys, and first and last record as far as the site told them.
+        """
+        told = {"First record": "FirstRecord", "Last record": "LastRecord"}
+        ends = [(title, str(self.interval[name])) for title, name in told.items() if self.interval.get(name)]
+        return [("Prime keys", ", ".join(self.prime_keys) or "none"), *ends]
+
+    @property
+    def _tables(self) -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+        """
+        What a person wants to know: title, head and rows of each table that has any.
+        """
+        tables: tuple[tuple[str, tuple[str, ...], list[tuple[str, ...]]], ...] = (
+            (
+                "Prime keys in detail",
+                ("name", "type", "units", "slots", "note"),
+                [self._prime_row(key) for key in self.prime_keys],
+            ),
+            (
+                "Segments",
+                ("name", "type", "units", "protocol", "dims", "note"),
+                [
+                    (item.name, item.type, item.units, item.protocol, item.dims, item.note)
+                    for item in self.segments.values()
+                ],
+            ),
+            (
+                "Links",
+                ("name", "target", "kind", "note"),
+                [(item.name, item.target, item.kind, item.note) for item in self.links.values()],
+            ),
+            (
+                "Keywords",
+                ("name", "type", "units", "note"),
+                [(item.name, _type_text(item), item.units, item.note) for item in self.keywords.values()],
+            ),
+        )
+        yield from (table for table in tables if table[2])
+
+    def _prime_row(self, name: str) -> tuple[str, ...]:
+        keyword = self.keyword(name)
+        if keyword is None:
+            return name, "", "", "", ""
+        step, base = (
+            next((found.default for part in parts if (found := self.keyword(f"{keyword.name}_{part}")) is not None), "")
+            for parts in (("step",), ("epoch", "base"))
+        )
+        unit = self.keyword(f"{keyword.name}_unit")
+        slots = f"every {step} {unit.default if unit else ''}".rstrip() + (f" from {base}" if base else "")
+        return keyword.name, keyword.type, keyword.units, slots if keyword.is_slotted else "", keyword.note
 
     def keyword(self, name: str) -> Keyword | None:
         """

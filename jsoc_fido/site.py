@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
+import astropy.units as u
 import drms
 import requests
 from astropy.config.paths import get_cache_dir_path
@@ -25,11 +26,12 @@ from drms.json import HttpJsonClient
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from jsoc_fido.columns import compact
 from jsoc_fido.exceptions import NotRegisteredError, QueryError, ServerError, TransportError
 from jsoc_fido.series import Series
 from jsoc_fido.version import version
 
-__all__ = ["Limits", "Site", "site"]
+__all__ = ["LOCAL", "Limits", "Site", "add_kind", "host_of", "is_local", "register_site", "site"]
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,9 @@ USER_AGENT = f"jsoc_fido/{version} python-requests/{requests.__version__} (plugi
 
 #: A URL longer than this goes as POST: sites cut or refuse long ones with status 414 (users.md, section 2).
 LONGEST_URL = 2000
+
+#: Bytes of a file that are read at once.
+CHUNK = 1 << 20
 
 #: Seconds for which a series' definition on disk is believed.
 DEFINITION_LIFETIME = 86400.0
@@ -61,18 +66,33 @@ class Limits:
         Searches at the same time.
     poll
         Seconds between two looks at a staged request, at first and at most.
+    request_size
+        Bytes of one staged request. JSOC's limit is 100 GB; the rest is for what its own count finds more.
+    staging
+        Time that a staged request takes, whatever its size (users.md, section 2).
+    rate
+        Bytes that come in a unit of time.
+    tries
+        How often a file is tried.
+    pause
+        Seconds before the second try; then twice as many each time.
     """
 
     connections: int = 1
     questions: int = 2
     poll: tuple[float, float] = (5.0, 30.0)
+    request_size: u.Quantity = 80 * u.Gbyte
+    staging: u.Quantity = 76 * u.s
+    rate: u.Quantity = 1.65 * u.Mbyte / u.s
+    tries: int = 5
+    pause: float = 1.0
 
 
 #: An e-mail address in a URL: as it is, or encoded once or twice.
 _ADDRESS = re.compile(r"[^=&?/\s]+(?:@|%40|%2540)[^&\s]+|(?<=requester=)[^&\s]+")
 
 #: A site on this machine has nobody to share it with.
-LOCAL = Limits(connections=5, questions=8, poll=(0.1, 2.0))
+LOCAL = Limits(connections=5, questions=8, poll=(0.1, 2.0), staging=1 * u.s, rate=200 * u.Mbyte / u.s, pause=0.05)
 
 
 def _without_address(record: logging.LogRecord) -> bool:
@@ -121,7 +141,36 @@ class Connection(HttpJsonClient):
     def __reduce__(self) -> tuple[Callable[[str], "Connection"], tuple[str]]:
         return _connection_of, (str(self.server.name),)
 
-    def _json_request(self, url: str) -> "Answer":
+    def ask(self, url: str) -> dict[str, Any]:
+        """
+        Ask what drms has no words for.
+        """
+        return self._json_request(url).data
+
+    def ask_other(self, url: str) -> dict[str, Any]:
+        """
+        Ask what is no DRMS site, and answers in JSON without a status.
+        """
+        return self._json_request(url, has_status=False).data
+
+    def download(self, url: str, path: Path) -> None:
+        """
+        Write a file to a path, which is overwritten.
+        """
+        try:
+            with (
+                self._turn,
+                self._session.get(url, timeout=self.timeout, stream=True) as reply,
+                path.open("wb") as file,
+            ):
+                if not reply.ok:
+                    raise TransportError(f"{_host(url)} answered HTTP {reply.status_code} for {url}.", url=url)
+                for chunk in reply.iter_content(CHUNK):
+                    file.write(chunk)
+        except requests.RequestException as err:
+            raise TransportError(f"{url} did not come: {_reason(err)}.", url=url) from err
+
+    def _json_request(self, url: str, *, has_status: bool = True) -> "Answer":
         # The one place through which all of drms' requests go. The query may hold an e-mail address: it is not logged.
         address, _, query = url.partition("?")
         log.debug("asking %s (%d characters)", address, len(query))
@@ -144,7 +193,7 @@ class Connection(HttpJsonClient):
                 "it seems to be down or to be no DRMS site.",
                 url=address,
             )
-        return Answer(_decode(reply, address, self.server.encoding or "latin1"))
+        return Answer(_decode(reply, address, self.server.encoding or "latin1", has_status=has_status))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +205,19 @@ class Answer:
     data: dict[str, Any]
 
 
-def _decode(reply: requests.Response, address: str, encoding: str) -> dict[str, Any]:
+def _decode(reply: requests.Response, address: str, encoding: str, *, has_status: bool) -> dict[str, Any]:
     try:
-        data = json.loads(reply.content if reply.content.isascii() else reply.content.decode(encoding))
+        text = reply.content.decode("ascii" if reply.content.isascii() else encoding)
+        data = json.loads(text, object_hook=compact)
     except ValueError as err:
         start = " ".join(reply.content[:60].decode("ascii", "replace").split())
         what = "nothing" if not start else f"something that is no JSON ({start}...)"
         raise TransportError(
             f"{_host(address)} answered {what}; it seems to be down or to be no DRMS site.", url=address
         ) from err
-    if not isinstance(data, dict):
+    # Every reply of DRMS has a status (contract B), as a number or as text.
+    told = not has_status or re.fullmatch(r"-?\d+", str(data.get("status") if isinstance(data, dict) else "").strip())
+    if not isinstance(data, dict) or not told:
         raise TransportError(f"{_host(address)} answered JSON that is no DRMS reply: {str(data)[:60]}", url=address)
     return data
 
@@ -203,6 +255,9 @@ class Site:
         How politely it wants to be treated.
     """
 
+    #: Whether its files come with a complete header, and their name in ``Content-Disposition``.
+    has_finished_files = False
+
     def __init__(self, server: ServerConfig, limits: Limits) -> None:
         self.server = server
         self.limits = limits
@@ -226,6 +281,20 @@ class Site:
         Address of its files, without a slash at the end.
         """
         return str(self.server.http_download_baseurl or self.server.cgi_baseurl or "").rstrip("/")
+
+    @property
+    def has_files(self) -> bool:
+        """
+        Whether it offers files, and not only answers to searches.
+        """
+        return bool(self.server.http_download_baseurl)
+
+    @property
+    def can_stage(self) -> bool:
+        """
+        Whether it can be asked to write files.
+        """
+        return bool(self.server.check_supported("export"))
 
     def drms_client(self) -> drms.Client:
         """
@@ -286,6 +355,8 @@ class Site:
         """
         Keywords and segment paths of the records of a record set, as the site prints them (contract B.5).
 
+        The values of many records are `jsoc_fido.columns.Texts`, which take much less memory than lists.
+
         Raises
         ------
         ServerError
@@ -299,6 +370,33 @@ class Site:
         self._check(reply, f"the record set {record_set}")
         return reply
 
+    def exact_keywords(self, record_set: str, segments: tuple[str, ...] = ()) -> dict[str, Any]:
+        """
+        All keywords of the records of a record set with all their digits (contract B.3, ``M``), and segment paths.
+
+        Raises
+        ------
+        ServerError
+            If the site refuses the record set.
+        TransportError
+            If the site does not answer.
+        """
+        question = {"op": "rs_list", "ds": record_set, "key": "**ALL**,*recnum*", "seg": ",".join(segments), "M": "1"}
+        reply = self.connection.ask(f"{self.server.url_jsoc_info}?{urlencode(question)}")
+        self._check(reply, f"the record set {record_set}")
+        return reply
+
+    def download(self, url: str, path: Path) -> None:
+        """
+        Bring one file. Many are brought by `jsoc_fido.download`.
+
+        Raises
+        ------
+        TransportError
+            If it does not come, or not all of it.
+        """
+        self.connection.download(url, path)
+
     def check_registered(self, email: str) -> None:
         """
         Make sure that the site knows an e-mail address; it is asked once for each address.
@@ -310,7 +408,7 @@ class Site:
         TransportError
             If the site does not answer.
         """
-        if not self.server.check_supported("export"):
+        if not self.can_stage:
             raise NotRegisteredError(f"{self.name} answers searches only; it does not stage files.")
         if email in self._registered:
             return
@@ -338,7 +436,7 @@ class Site:
 
     def _stored_definition(self, key: str) -> Path | None:
         parts = urlsplit(self.url)
-        if _is_local(parts.hostname or "") or not all(part.isidentifier() or part.isalnum() for part in key.split(".")):
+        if is_local(parts.hostname or "") or not all(part.isidentifier() or part.isalnum() for part in key.split(".")):
             # A site on this machine is quick to ask, and may have been replaced by another one at the same address.
             return None
         return get_cache_dir_path("jsoc_fido") / quote(f"{parts.netloc}{parts.path}", safe="") / f"{key}.json"
@@ -352,7 +450,10 @@ def _words(reply: dict[str, Any]) -> str:
     return str(reply.get("error") or reply.get("msg") or "no reason was given").strip()
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """
+    Whether a host is this machine.
+    """
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
@@ -377,26 +478,95 @@ def _write(path: Path, reply: dict[str, Any]) -> None:
         log.debug("the definition could not be kept: %s", err.strerror)
 
 
+#: Makes a site of a kind from its name and URL.
+Maker = Callable[[str, str], Site]
+
+_kinds: dict[str, Maker] = {}
+
+#: Sites that were registered, by name in lower case, or by URL.
+_registered: dict[str, Site] = {}
+
+#: Names that mean the same for everybody.
+RESERVED = frozenset({"jsoc", "kis"})
+
+
+def add_kind(kind: str, make: Maker) -> None:
+    """
+    Let `register_site` know another kind of site.
+
+    Parameters
+    ----------
+    kind
+        Its name.
+    make
+        Makes a site of this kind from its name and its URL.
+    """
+    _kinds[kind] = make
+
+
+def register_site(name: str, url: str | None = None, *, kind: str = "drms") -> None:
+    """
+    Give a site a name, under which ``a.jsoc.Site`` and ``JSOCClient(site=)`` know it in this process.
+
+    Parameters
+    ----------
+    name
+        The name, in any case; or a URL, which from now on means a site of this kind.
+    url
+        Where the site is.
+    kind
+        ``"drms"``, with the CGIs below ``cgi-bin/ajax/``, or ``"flarecast"``.
+
+    Raises
+    ------
+    QueryError
+        If the name is JSOC's or KIS's, the URL is none, or there is no such kind.
+
+    Examples
+    --------
+    >>> import jsoc_fido
+    >>> jsoc_fido.register_site("our-archive", "http://127.0.0.1:8080")
+    >>> jsoc_fido.JSOCClient(site="our-archive").site
+    <Site our-archive: http://127.0.0.1:8080>
+    """
+    if not isinstance(name, str) or not name.strip() or name.strip().lower() in RESERVED:
+        raise QueryError(f"A site cannot be called {name!r}; choose a name that is not empty, 'jsoc' or 'kis'.")
+    key = _key(name)
+    if _is_url(key) and url is not None:
+        raise QueryError(f"{name!r} is a URL already; give it alone, or with another name.")
+    where = key if url is None else url
+    if not isinstance(where, str) or not _is_url(where):
+        raise QueryError(f"{where!r} is no URL of a site; one looks like 'http://127.0.0.1:8080'.")
+    if kind not in _kinds:
+        raise QueryError(f"{kind!r} is no kind of site; there are {', '.join(sorted(_kinds))}.")
+    _registered[key] = _kinds[kind](key, _key(where))
+
+
+def _is_url(text: str) -> bool:
+    return text.strip().lower().startswith(("http://", "https://"))
+
+
+def _key(text: str) -> str:
+    text = text.strip()
+    return text.rstrip("/") if _is_url(text) else text.lower()
+
+
 @cache
-def _registered_site(name: str) -> Site:
+def _known_site(name: str) -> Site:
     try:
         server = HttpJsonClient(name).server
     except KeyError as err:
-        raise QueryError(f"Site {name!r} is not known. Use 'jsoc', 'kis', or the URL of a DRMS site.") from err
+        known = ", ".join(map(repr, sorted({*RESERVED, *(key for key in _registered if not _is_url(key))})))
+        raise QueryError(
+            f"Site {name!r} is not known. Use {known}, the URL of a DRMS site, or jsoc_fido.register_site first."
+        ) from err
     return Site(server, Limits())
 
 
-@cache
-def _site_at(url: str) -> Site:
-    parts = urlsplit(url)
-    try:
-        host, _ = parts.hostname, parts.port
-    except ValueError as err:
-        raise QueryError(f"{url!r} is no URL of a DRMS site: {err}.") from err
-    if not host or parts.username or parts.query or parts.fragment:
-        raise QueryError(f"{url!r} is no URL of a DRMS site; one looks like 'http://127.0.0.1:8080'.")
+def _drms_site(name: str, url: str) -> Site:
+    host = host_of(url)
     server = ServerConfig(
-        name=url,
+        name=name,
         cgi_baseurl=f"{url}/cgi-bin/ajax/",
         cgi_show_series="show_series",
         cgi_jsoc_info="jsoc_info",
@@ -404,7 +574,31 @@ def _site_at(url: str) -> Site:
         cgi_check_address="checkAddress.sh",
         http_download_baseurl=f"{url}/",
     )
-    return Site(server, LOCAL if _is_local(host) else Limits())
+    return Site(server, LOCAL if is_local(host) else Limits())
+
+
+@cache
+def _site_at(url: str) -> Site:
+    return _drms_site(url, url)
+
+
+def host_of(url: str) -> str:
+    """
+    The host in the URL of a site.
+
+    Raises
+    ------
+    QueryError
+        If it is no URL of a site.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as err:
+        raise QueryError(f"{url!r} is no URL of a DRMS site: {err}.") from err
+    if not host or parts.username or parts.query or parts.fragment:
+        raise QueryError(f"{url!r} is no URL of a DRMS site; one looks like 'http://127.0.0.1:8080'.")
+    return host
 
 
 def site(where: str) -> Site:
@@ -414,8 +608,8 @@ def site(where: str) -> Site:
     Parameters
     ----------
     where
-        ``"jsoc"``, ``"kis"``, a name registered with `drms.config.register_server`, or a URL, under which
-        ``cgi-bin/ajax/`` has the CGIs.
+        ``"jsoc"``, ``"kis"``, ``"flarecast"``, a name registered with `register_site` or with
+        `drms.config.register_server`, or a URL, under which ``cgi-bin/ajax/`` has the CGIs.
 
     Raises
     ------
@@ -428,7 +622,10 @@ def site(where: str) -> Site:
     >>> site("jsoc").url
     'http://jsoc.stanford.edu'
     """
-    where = where.strip()
-    if where.lower().startswith(("http://", "https://")):
-        return _site_at(where.rstrip("/"))
-    return _registered_site(where.lower())
+    key = _key(where)
+    if key in _registered:
+        return _registered[key]
+    return _site_at(key) if _is_url(key) else _known_site(key)
+
+
+add_kind("drms", _drms_site)

@@ -7,6 +7,7 @@ Times are floats: SI seconds since 1977.01.01_00:00:00_TAI.
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +16,7 @@ from jsoc_fido import clocks
 from jsoc_fido.clocks import DAY
 from jsoc_fido.exceptions import QueryError
 
-__all__ = ["MISSING", "format", "format_many", "is_missing", "parse", "parse_many", "read", "scan"]
+__all__ = ["MISSING", "format", "format_many", "is_missing", "parse", "parse_many", "read", "read_many", "scan"]
 
 #: Julian day 0, which DRMS takes for a missing time (contract A.5).
 MISSING = -211087684832.184
@@ -250,10 +251,11 @@ _WIDTH, _LONGEST = 19, 36
 _DIGITS = np.array([0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18])
 _MARKS = np.array([4, 7, 10, 13, 16])
 _ZONES = {"": "UTC", "Z": "UTC", "_UTC": "UTC", "_TAI": "TAI"}
+_LONGEST_ZONE = 5
 _MOST_DECIMALS = 9
 
 
-def parse_many(texts: Sequence[str]) -> NDArray[np.float64]:
+def parse_many(texts: Sequence[str] | NDArray[Any]) -> NDArray[np.float64]:
     """
     Read many times; NaN where a text is missing or is none (``MISSING``, ``Invalid KeyLink``).
 
@@ -267,19 +269,33 @@ def parse_many(texts: Sequence[str]) -> NDArray[np.float64]:
     >>> parse_many(["2014.01.01_00:00:45_TAI", "2014-01-01T00:00:10.50Z", "MISSING"])
     array([1.16760964e+09, 1.16760965e+09,            nan])
     """
-    result = np.full(len(texts), np.nan)
-    rest = np.ones(len(texts), dtype=bool)
-    if len(texts):
-        codes = np.array(texts, dtype=f"U{_LONGEST}").view(np.uint32).reshape(len(texts), _LONGEST)
-        rest[:] = ~_parse_columns(codes, result)
-    known: dict[str, float] = {}
-    for index in np.flatnonzero(rest).tolist():
-        text = str(texts[index])
+    return read_many(texts)[0]
+
+
+def read_many(texts: Sequence[str] | NDArray[Any]) -> tuple[NDArray[np.float64], int]:
+    """
+    Like `parse_many`, and tell with how many decimals the seconds are printed, at most.
+
+    Parameters
+    ----------
+    texts
+        The times; an array may also hold ASCII bytes.
+
+    Examples
+    --------
+    >>> read_many(["2014-01-01T00:00:10.50Z", "MISSING"])
+    (array([1.16760965e+09,            nan]), 2)
+    """
+    array = np.asarray(texts) if len(texts) else np.zeros(0, dtype="S1")
+    result, decimals, done = _read_printed(_codes(array))
+    known: dict[str, tuple[float, int]] = {}
+    rest = np.flatnonzero(~done)
+    for index, text in zip(rest.tolist(), array[rest].astype(str).tolist(), strict=True):
         if text not in known:
-            known[text] = _parse_or_nan(text)
-        result[index] = known[text]
+            known[text] = _parse_or_nan(text), _decimals_printed(text)
+        result[index] = known[text][0]
     result[is_missing(result)] = np.nan
-    return result
+    return result, max(decimals, max((count for _, count in known.values()), default=0))
 
 
 def _parse_or_nan(text: str) -> float:
@@ -289,42 +305,74 @@ def _parse_or_nan(text: str) -> float:
         return math.nan
 
 
-def _parse_columns(codes: NDArray[np.uint32], result: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """
-    Fill in the times whose texts have the fixed columns of JSOC's output; tell which these were.
-    """
-    digits = codes[:, _DIGITS].astype(np.int64) - ord("0")
-    marks = codes[:, _MARKS]
-    forms = [np.array([ord(mark) for mark in form]) for form in (".._::", "--T::")]
-    fits = (marks == forms[0]).all(axis=1) | (marks == forms[1]).all(axis=1)
-    fits &= ((digits >= 0) & (digits <= 9)).all(axis=1) & (codes[:, -1] == 0)
-    # Decimals of the seconds: a run of digits after a point, of any length from row to row.
-    tail = codes[:, _WIDTH:].astype(np.int64)
-    has_point = tail[:, 0] == ord(".")
-    is_decimal = (tail[:, 1 : _MOST_DECIMALS + 2] >= ord("0")) & (tail[:, 1 : _MOST_DECIMALS + 2] <= ord("9"))
-    count = np.where(has_point, np.logical_and.accumulate(is_decimal, axis=1).sum(axis=1), 0)
-    fits &= count <= _MOST_DECIMALS
-    numerator = np.zeros(len(codes), dtype=np.int64)
-    for column in range(min(_MOST_DECIMALS, int(count.max(initial=0)))):
-        numerator = np.where(column < count, 10 * numerator + tail[:, column + 1] - ord("0"), numerator)
-    # What is left must be one of the zones, to the end of the text.
-    at = np.where(has_point, count + 1, 0)[:, np.newaxis] + np.arange(5)
-    ends = np.take_along_axis(tail, at, axis=1).astype(np.uint32).view("U5")[:, 0]
+def _decimals_printed(text: str) -> int:
+    # '2013-12-31T23:59:39.20Z' has two; the dots of a dotted date stand before the first colon.
+    _, _, tail = text.rpartition(":")
+    fraction = tail.partition(".")[2]
+    return len(fraction) - len(fraction.lstrip("0123456789"))
 
-    year = digits[:, :4] @ np.array([1000, 100, 10, 1])
-    month, day, hour, minute, second = (digits[:, i] * 10 + digits[:, i + 1] for i in range(4, 14, 2))
+
+def _codes(texts: NDArray[Any]) -> NDArray[np.uint8]:
+    """
+    Codes of the characters of texts: a row for each place in them, a column for each text.
+    """
+    codes = np.zeros((_LONGEST, len(texts)), dtype=np.uint8)
+    unit = np.dtype(np.uint8 if texts.dtype.kind == "S" else np.uint32)
+    places = texts.dtype.itemsize // unit.itemsize
+    used = np.ascontiguousarray(texts).view(unit).reshape(len(texts), places)[:, :_LONGEST]
+    # No character beyond ASCII is of use in a time; 127 is of none either.
+    codes[: used.shape[1]] = np.minimum(used, 127).T
+    return codes
+
+
+def _read_printed(codes: NDArray[np.uint8]) -> tuple[NDArray[np.float64], int, NDArray[np.bool_]]:
+    """
+    Read the texts that have the fixed columns of JSOC's output.
+
+    Returns
+    -------
+    seconds, decimals, done
+        The times, NaN for other texts; how many decimals they have at most; which texts were read.
+    """
+    # What is no digit becomes a number above nine.
+    digits, marks = codes[_DIGITS] - np.uint8(ord("0")), codes[_MARKS]
+    fits = (digits <= 9).all(axis=0) & (_are(marks, ".._::") | _are(marks, "--T::")) & (codes[-1] == 0)
+    # Decimals of the seconds: a run of digits after a point, of any length from row to row.
+    tail = codes[_WIDTH:]
+    has_point = tail[0] == ord(".")
+    numerator, count = np.zeros((2, codes.shape[1]), dtype=np.int64)
+    is_decimal = has_point & fits
+    for place in range(1, _MOST_DECIMALS + 2):
+        digit = tail[place] - np.uint8(ord("0"))
+        is_decimal = is_decimal & (digit <= 9)
+        if not is_decimal.any():
+            break
+        count += is_decimal
+        numerator = np.where(is_decimal, 10 * numerator + digit, numerator)
+    fits &= count <= _MOST_DECIMALS
+    # What is left must be one of the zones, to the end of the text.
+    at = np.where(has_point, count + 1, 0) + np.arange(_LONGEST_ZONE)[:, np.newaxis]
+    ends = np.take_along_axis(tail, at, axis=0)
+
+    year = np.array([1000, 100, 10, 1]) @ digits[:4]
+    month, day, hour, minute, second = (np.array([10, 1]) @ digits[i : i + 2] for i in range(4, 14, 2))
     # What is out of range is left to the careful way, which knows what to say about it.
     fits &= (month >= 1) & (month <= 12) & (year > 0)
     start = DAY * clocks.day_number(year, month, day) + 3600 * hour + 60 * minute
     seconds = second + numerator / 10.0**count
-    done = np.zeros(len(codes), dtype=bool)
+    result = np.full(codes.shape[1], np.nan)
+    done = np.zeros(codes.shape[1], dtype=bool)
     for end, zone in _ZONES.items():
-        rows = fits & (ends == end)
+        rows = fits & _are(ends, end.ljust(_LONGEST_ZONE, "\0"))
         if rows.any():
             base = start[rows] if zone == "TAI" else clocks.civil_to_tai(start[rows], zone)
             result[rows] = base + seconds[rows]
             done |= rows
-    return done
+    return result, int(count[done].max(initial=0)), done
+
+
+def _are(codes: NDArray[np.uint8], text: str) -> NDArray[np.bool_]:
+    return (codes == np.array([[ord(mark)] for mark in text])).all(axis=0)
 
 
 def format(seconds: float, zone: str = "TAI", precision: int = 0) -> str:  # noqa: A001 - as in Time.format; used qualified

@@ -4,6 +4,7 @@ From the attr tree to one `~jsoc_fido.query.Query` for each OR branch. No text i
 Words of this package and of sunpy's own JSOC client are both understood; a word that is not is an error.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +15,9 @@ from sunpy.net import _attrs as common
 from sunpy.net.attr import AttrAnd, AttrOr, AttrWalker, DataAttr
 
 from jsoc_fido import attrs, times
+from jsoc_fido.conditions import all_of, any_of
 from jsoc_fido.exceptions import QueryError
-from jsoc_fido.query import KeywordTest, PrimeKeyValue, ProcessStep, Query, TimeSpan, WavelengthSpan
+from jsoc_fido.query import PrimeKeyValue, ProcessStep, Query, TimeSpan, WavelengthSpan
 
 __all__ = ["queries", "understood", "walker"]
 
@@ -94,9 +96,23 @@ def understood() -> frozenset[type]:
 @walker.add_creator(AttrOr)
 def create_branches(wlk: AttrWalker, tree: AttrOr) -> list[Query]:
     """
-    One query for each branch, whatever the nesting.
+    One query for each branch, whatever the nesting; branches that differ in their conditions only are one.
     """
-    return [query for branch in tree.attrs for query in wlk.create(branch)]
+    merged: dict[Query, list[Query]] = {}
+    for branch in tree.attrs:
+        for query in wlk.create(branch):
+            merged.setdefault(replace(query, tests=()), []).append(query)
+    return [_either(queries) for queries in merged.values()]
+
+
+def _either(branches: Sequence[Query]) -> Query:
+    """
+    One query for branches that differ in their conditions only.
+    """
+    if all(query.tests for query in branches):
+        return replace(branches[0], tests=(any_of(*(all_of(*query.tests) for query in branches)),))
+    # A branch without conditions has all that the others have.
+    return replace(branches[0], tests=())
 
 
 @walker.add_creator(AttrAnd, DataAttr)
@@ -138,8 +154,11 @@ def apply_time(wlk: AttrWalker, attr: common.Time, draft: Draft) -> None:
         )
     for time in (attr.start, attr.end):
         if not isinstance(time, Time) or not time.isscalar or time.masked:
-            raise QueryError(f"Time needs a start and an end that are single times, not {time!r}.")
-    draft.set(attr, "time", TimeSpan(float(times.from_astropy(attr.start)), float(times.from_astropy(attr.end))))
+            raise QueryError(f"Time needs a start and an end that are single times, not {time!r}; it cannot be open.")
+    start, end = (float(times.from_astropy(time)) for time in (attr.start, attr.end))
+    if start > end:
+        raise QueryError(f"Time ends before it begins: from {attr.start.isot} to {attr.end.isot}.")
+    draft.set(attr, "time", TimeSpan(start, end))
 
 
 @walker.add_applier(common.Wavelength)
@@ -160,7 +179,8 @@ def apply_sample(wlk: AttrWalker, attr: common.Sample, draft: Draft) -> None:
 
 @walker.add_applier(attrs.PrimeKey, builtin.PrimeKey)
 def apply_prime_key(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
-    draft.add("prime_keys", PrimeKeyValue(attr.label, attr.value))
+    checked = attrs.PrimeKey(attr.label, attr.value)
+    draft.add("prime_keys", *(PrimeKeyValue(checked.label, value) for value in checked.values))
 
 
 @walker.add_applier(attrs.Segment, builtin.Segment)
@@ -168,10 +188,14 @@ def apply_segment(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
     draft.add("segments", *(name.strip() for name in attr.value.split(",") if name.strip()))
 
 
-@walker.add_applier(attrs.KeywordComparison, builtin.KeywordComparison)
+@walker.add_applier(attrs.KeywordCondition, attrs.KeywordComparison)
+def apply_condition(wlk: AttrWalker, attr: attrs.KeywordCondition, draft: Draft) -> None:
+    draft.add("tests", attr.condition)
+
+
+@walker.add_applier(builtin.KeywordComparison)
 def apply_keyword_test(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
-    checked = attrs.KeywordComparison(attr.name, attr.operator, attr.value)
-    draft.add("tests", KeywordTest(checked.name, checked.operator, checked.value))
+    draft.add("tests", attrs.KeywordComparison(attr.name, attr.operator, attr.value).condition)
 
 
 @walker.add_applier(attrs.Keyword, builtin.Keyword)
@@ -199,8 +223,13 @@ def apply_notify(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
     draft.set(attr, "notify", attr.value)
 
 
-@walker.add_applier(attrs.Protocol, builtin.Protocol)
-def apply_protocol(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
+@walker.add_applier(attrs.Protocol)
+def apply_protocol(wlk: AttrWalker, attr: attrs.Protocol, draft: Draft) -> None:
+    draft.set(attr, "protocol", attr.text)
+
+
+@walker.add_applier(builtin.Protocol)
+def apply_builtin_protocol(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
     draft.set(attr, "protocol", attr.value.lower())
 
 

@@ -11,6 +11,7 @@ from sunpy.net import attrs as a
 
 import jsoc_fido
 from jsoc_fido import attrs
+from jsoc_fido.conditions import AllOf, KeywordTest
 from jsoc_fido.exceptions import QueryError
 
 
@@ -65,9 +66,9 @@ def test_comparisons(operator, test):
     assert (test.name, test.operator, test.value) == ("K", operator, 1)
 
 
-def test_two_tests_of_one_keyword_stay_two():
+def test_two_tests_of_one_keyword_are_both_kept():
     both = (attrs.Keyword("EXPTIME") > 1) & (attrs.Keyword("EXPTIME") > 2)
-    assert len(both.attrs) == 2
+    assert both.condition == AllOf((KeywordTest("EXPTIME", ">", 1), KeywordTest("EXPTIME", ">", 2)))
 
 
 def test_a_chained_comparison_is_refused():
@@ -116,7 +117,36 @@ def test_series_complete_and_print():
         (lambda: attrs.PrimeKey("", "1"), "PrimeKey"),
         (lambda: attrs.Keyword("Å"), "Keyword"),
         (lambda: attrs.Keyword("K") < [1], "Keyword K"),
-        (lambda: attrs.Keyword("K") < 1 * u.s, "Keyword K"),
+        (lambda: attrs.Keyword("K") < [1, 2] * u.s, "Keyword K"),
+        (lambda: attrs.Keyword("K") < np.nan * u.s, "Keyword K"),
+        (lambda: attrs.Keyword("K") == "", "is_missing"),
+        (lambda: attrs.Keyword("K").isin("abc"), "isin takes a list"),
+        (lambda: attrs.Keyword("K").isin([]), "isin needs values"),
+        (lambda: attrs.Keyword("K").contains(5), "contains takes a text"),
+        (lambda: attrs.Keyword("K").bits_set(), "a bit is a number"),
+        (lambda: attrs.Keyword("K").bits_set(64), "a bit is a number"),
+        (lambda: attrs.Keyword("K").bits_clear(1.5), "a bit is a number"),
+        (lambda: attrs.PrimeKey("HARPNUM", []), "PrimeKey HARPNUM"),
+        (lambda: attrs.PrimeKey("HARPNUM", range(5, 1)), "PrimeKey HARPNUM"),
+        (lambda: attrs.PrimeKey("HARPNUM", [1, None]), "PrimeKey HARPNUM"),
+        (lambda: attrs.Protocol("fits", ct="grey.sao"), "no arguments"),
+        (lambda: attrs.Protocol("jpg", color="grey.sao"), "no argument color"),
+        (lambda: attrs.Protocol("jpg", ct="pink"), "ct is one of"),
+        (lambda: attrs.Protocol("mp4", size=3), "size is one of"),
+        (lambda: attrs.Protocol("mp4", min=5, max=1), "not less than"),
+        (lambda: attrs.Process("rebin"), "needs scale"),
+        (lambda: attrs.Process("rebin", scale=0.5, metod="boxcar"), "no argument metod"),
+        (lambda: attrs.Process("rebin", scale=0.5 * u.s), "a plain number"),
+        (lambda: attrs.Process("rebin", scale=0), "more than nothing"),
+        (lambda: attrs.Process("register", scale_to=1 * u.arcsec), "arcsec / pix"),
+        (lambda: attrs.Process("map_proj", map="flat", clon=0, clat=0, scale=1, cols=1, rows=1), "map is one of"),
+        (lambda: attrs.Process("map_proj", clon=0, clat=0, scale=1, cols=1.5, rows=1), "whole number"),
+        (lambda: attrs.Cutout("here", width=1 * u.arcsec, height=1 * u.arcsec), "Cutout takes a SkyCoord"),
+        (lambda: attrs.Cutout(corner(), width=0 * u.arcsec, height=1 * u.arcsec), "a width and a height"),
+        (lambda: attrs.Cutout(corner(), width=1 * u.arcsec), "Cutout cannot be made"),
+        (lambda: attrs.Series("hmi.m_45s; drop"), "Series"),
+        (lambda: attrs.Series("x" * 64), "Series .* at most 63"),
+        (lambda: attrs.RecordSet("hmi.m_45s[$"), "RecordSet"),
         (lambda: attrs.Keyword("K") | attrs.Keyword("L"), "comparison to a value"),
         (lambda: attrs.Notify(None), "email"),
         (lambda: attrs.Notify("nobody"), "'@' symbol"),
@@ -124,7 +154,7 @@ def test_series_complete_and_print():
         (lambda: attrs.Keys("T_REC", 1), "Keys"),
         (lambda: attrs.Process("rebin", scale=[1]), "Process rebin"),
         (lambda: attrs.Process("rebin", scale="1|no_op"), "Process rebin"),
-        (lambda: attrs.Process("rebin,scale"), "processing step"),
+        (lambda: attrs.Process("rebin,scale"), "not a step that sites know"),
         (lambda: attrs.Site("  "), "Site"),
         (lambda: attrs.RecordSet(b"x"), "RecordSet"),
     ],
@@ -149,12 +179,81 @@ def test_cutout_off_the_disk_cannot_be_tracked():
         attrs.Cutout(corner(2000, 0), width=10 * u.arcsec, height=10 * u.arcsec, tracking=True)
 
 
-def test_cutout_wants_helioprojective():
-    carrington = SkyCoord(
-        0 * u.deg, 0 * u.deg, obstime="2020-01-01", observer="earth", frame=frames.HeliographicCarrington
+def test_cutout_in_another_frame_is_what_sdo_sees():
+    when = "2020-01-01T00:00"
+    patch = SkyCoord(-5 * u.deg, -5 * u.deg, obstime=when, frame=frames.HeliographicStonyhurst)
+    value = attrs.Cutout(patch, width=10 * u.deg, height=10 * u.deg).value
+    middle = SkyCoord(0 * u.deg, 0 * u.deg, obstime=when, frame=frames.HeliographicStonyhurst).transform_to(
+        frames.Helioprojective(observer="earth", obstime=when)
     )
-    with pytest.raises(QueryError, match="Helioprojective"):
-        attrs.Cutout(carrington, width=1 * u.deg, height=1 * u.deg)
+    assert (value["x"], value["y"]) == pytest.approx((middle.Tx.value, middle.Ty.value), abs=2)
+    # Ten degrees in the middle of the disk.
+    radius = 976
+    assert (value["width"], value["height"]) == pytest.approx((0.174 * radius, 0.174 * radius), rel=0.03)
+    carrington = SkyCoord(patch).transform_to(frames.HeliographicCarrington(observer="earth", obstime=when))
+    same = attrs.Cutout(carrington, width=10 * u.deg, height=10 * u.deg).value
+    assert [same[key] for key in ("x", "width")] == pytest.approx([value[key] for key in ("x", "width")], abs=0.5)
+
+
+def test_cutout_seen_from_elsewhere_is_turned_to_sdo():
+    there = SkyCoord(30 * u.deg, 0 * u.deg, 1 * u.AU, obstime="2020-01-01", frame=frames.HeliographicStonyhurst)
+    seen = SkyCoord(-50 * u.arcsec, -50 * u.arcsec, observer=there, obstime="2020-01-01", frame=frames.Helioprojective)
+    value = attrs.Cutout(seen, width=100 * u.arcsec, height=100 * u.arcsec).value
+    assert value["x"] == pytest.approx(976 * np.sin(np.radians(30)), rel=0.03)
+    sdo = SkyCoord(-500 * u.arcsec, 0 * u.arcsec, observer="earth", obstime="2020-01-01", frame=frames.Helioprojective)
+    assert attrs.Cutout(sdo, width=100 * u.arcsec, height=100 * u.arcsec).value["x"] == pytest.approx(-450)
+
+
+@pytest.mark.parametrize("lon", [180, 85])
+def test_cutout_beyond_the_limb_is_refused(lon):
+    patch = SkyCoord(lon * u.deg, 0 * u.deg, obstime="2020-01-01", frame=frames.HeliographicStonyhurst)
+    with pytest.raises(QueryError, match="SDO does not see all of the part"):
+        attrs.Cutout(patch, width=10 * u.deg, height=10 * u.deg)
+
+
+def test_cutout_needs_a_time():
+    patch = SkyCoord(0 * u.deg, 0 * u.deg, frame=frames.HeliographicStonyhurst)
+    with pytest.raises(QueryError, match="needs an obstime"):
+        attrs.Cutout(patch, width=10 * u.deg, height=10 * u.deg)
+
+
+def test_conditions_stay_one_word():
+    short, good, late = (
+        attrs.Keyword("EXPTIME") < 2,
+        attrs.Keyword("QUALITY") == 0,
+        attrs.Keyword("T_OBS") > "2014.01.01",
+    )
+    either = (short & good) | ~late
+    assert type(either) is attrs.KeywordCondition
+    assert (attrs.Series("x") & either).attrs == [attrs.Series("x"), either]
+    assert either == (short & good) | ~late
+    assert hash(either) == hash((short & good) | ~late)
+    assert pickle.loads(pickle.dumps(either)) == either
+    assert deepcopy(either) == either
+    assert repr(either).startswith("<jsoc_fido.attrs.KeywordCondition(((Keyword('EXPTIME') < 2)")
+    with pytest.raises(QueryError, match="neither true nor false"):
+        _ = short and good
+
+
+def test_quantities_and_numbers_may_come_first():
+    assert (2 * u.s > attrs.Keyword("EXPTIME")) == (attrs.Keyword("EXPTIME") < 2 * u.s)
+    assert (np.float32(2) > attrs.Keyword("EXPTIME")) == (attrs.Keyword("EXPTIME") < 2)
+
+
+def test_values_of_prime_keys_may_be_many():
+    assert attrs.PrimeKey("HARPNUM", np.array([1, 5])).values == (1, 5)
+    assert attrs.PrimeKey("HARPNUM", range(1, 10)).value == "1-9"
+    assert attrs.PrimeKey("T_REC", Time(["2014-01-01", "2014-01-02"])).values == (
+        "2014.01.01_00:00:35_TAI",
+        "2014.01.02_00:00:35_TAI",
+    )
+
+
+def test_steps_are_written_as_sites_read_them():
+    assert str(attrs.Process("resize", scale_to=1 * u.arcsec / u.pix).step) == "resize,scale_to=1.0,rescale=1"
+    assert attrs.Process("Maproj", clon=0, clat=0, scale=1, cols=9, rows=9) == attrs.Process(
+        "map_proj", clon=0, clat=0 * u.deg, scale=60 * u.arcmin / u.pix, cols=9 * u.pix, rows=9
+    )
 
 
 def test_an_address_is_not_shown():

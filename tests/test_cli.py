@@ -71,18 +71,18 @@ def test_version(command):
 
 
 def test_search_prints_the_table(command, url):
-    output = command("search", "hmi.v_45s", *HOUR, "--sample", "10min", "--site", url).stdout
+    output = command("search", "hmi.v_45s", *HOUR, "--sample", "9min", "--site", url).stdout
     assert "7 records of hmi.v_45s" in output
-    assert "2014.01.01_00:59:15_TAI" in output
+    assert "2014.01.01_00:54:45_TAI" in output
 
 
 def test_search_takes_tests_and_prime_keys(command, url):
     words = ("search", "hmi.v_45s", *HOUR, "--site", url)
     assert (
         "81 records"
-        in command(*words, "--prime-key", "CAMERA=2", "--keyword", "CADENCE > 1", "--segment", "Dopplergram").stdout
+        in command(*words, "--prime-key", "CAMERA=2", "--keyword", "CAMERA > 1", "--segment", "Dopplergram").stdout
     )
-    assert "0 records" in command(*words, "--keyword", "TELESCOP=='MWO'").stdout
+    assert "0 records" in command(*words, "--keyword", "INSTRUME=='MWO'").stdout
 
 
 def test_search_shows_the_keys_that_are_named(command, url):
@@ -108,6 +108,16 @@ def test_fetch_prints_where_the_files_are(command, url):
     assert all(file.is_file() for file in files)
 
 
+def test_fetch_takes_a_saved_table(command, url):
+    command("search", "hmi.v_45s", *MINUTES, "--site", url, "--output", "table.ecsv")
+    plan = command("fetch", "table.ecsv", "--dry-run").stdout
+    assert "quick" in plan
+    assert "Mbyte" in plan
+    files = [Path(line) for line in command("fetch", "table.ecsv", "--path", "files").stdout.splitlines()]
+    assert len(files) == 3
+    assert all(file.is_file() for file in files)
+
+
 def test_info_lists_prime_keys_segments_and_keywords(command, url):
     output = command("info", "hmi.v_45s", "--site", url).stdout
     assert "Prime keys: T_REC, CAMERA" in output
@@ -129,7 +139,9 @@ def test_info_lists_prime_keys_segments_and_keywords(command, url):
         (("search", "hmi.v_45s", *HOUR, "--segment", "image"), "Dopplergram"),
         (("search", "hmi.v_45s", *HOUR, "--output", "table.xls"), ".ecsv or .csv"),
         (("search", "hmi.v_45s"), "PrimeKey"),
-        (("fetch", "hmi.v_45s", *MINUTES), "email"),
+        (("fetch", "hmi.v_45s", *MINUTES, "--protocol", "fits"), "email"),
+        (("fetch", "nothing.ecsv"), "nothing.ecsv cannot be read"),
+        (("fetch", "nothing.ecsv", "--sample", "1min"), "is a saved table; --sample cannot change it"),
         (("fetch", "hmi.v_45s", *MINUTES, "--notify", "nobody"), "'@'"),
         (
             ("fetch", "hmi.v_45s", "--time", "2001-01-01T00:00", "2001-01-01T00:01", "--notify", "a@example.com"),
@@ -166,6 +178,11 @@ def test_site_from_nothing_to_records(command):
         "site", "synthesize", "archive", "hmi.m_720s", "2014-01-01T00:00", "2014-01-01T01:00", "--size", 16
     ).stdout
     assert output.startswith("6 records of hmi.m_720s")
+    output = command(
+        "site", "synthesize", "archive", "hmi.m_45s", "2014-01-01T00:00", "2014-01-01T01:00", "--size", 16,
+        "--sample", "10min",
+    ).stdout  # fmt: skip
+    assert output == "7 records of hmi.m_45s.\n"
     from sunpy.data.test import get_test_filepath
 
     output = command(
@@ -181,6 +198,8 @@ def test_site_from_nothing_to_records(command):
         (("synthesize", "archive", "no.series", "2014-01-01", "2014-01-02"), "no.series"),
         (("synthesize", "archive", "hmi.m_720s", "2014-01-02", "2014-01-01"), "2014"),
         (("synthesize", "archive", "hmi.m_720s", "yesterday", "2014-01-01"), "yesterday"),
+        (("synthesize", "archive", "hmi.m_720s", "2014-01-01", "2014-01-02", "--sample", "often"), "--sample often"),
+        (("synthesize", "archive", "hmi.m_720s", "2014-01-01", "2014-01-02", "--sample", "0s"), "0 s would do"),
         (("ingest", "archive", "letter.txt", "--series", "aia.lev1"), "letter.txt"),
         (("ingest", "archive", "missing.fits", "--series", "aia.lev1"), "missing.fits"),
         (("serve", "nothing"), "nothing"),
@@ -250,3 +269,18 @@ def test_a_missing_extra_is_one_line(tmp_path):
     assert done.returncode == 1
     assert re.fullmatch(r"jsoc-fido: .*pip install 'jsoc-fido\[site\]'\n", done.stderr)
     assert not (tmp_path / "archive").exists()
+
+
+def test_requests_are_listed_and_resumed(command, url, tmp_path, monkeypatch):
+    monkeypatch.setenv("JSOC_FIDO_STATE", str(tmp_path / "state"))
+    assert "0 requests" in command("requests").stdout
+    words = ("fetch", "hmi.v_45s", *MINUTES, "--site", url, "--notify", "solar@example.com", "--path", "files")
+    assert len(command(*words).stdout.splitlines()) == 3
+    output = command("requests").stdout
+    assert "1 requests" in output
+    assert "JSOC_" in output
+    assert "solar@example.com" not in output
+    assert command("fetch", "--resume").stdout == ""
+    assert "takes no series" in command("fetch", "hmi.v_45s", "--resume", code=2).stderr
+    assert "Missing argument" in command("fetch", code=2).stderr
+    assert "Missing argument" in command("search", code=2).stderr

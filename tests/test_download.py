@@ -1,15 +1,16 @@
+"""
+Downloading: politely, whole or not at all, and with Ctrl-C given back.
+"""
+
 import asyncio
 import signal
-from pathlib import Path
 
 import parfive
 import pytest
-from test_response import QUESTION, REPLY, definitions
 
-from jsoc_fido.download import RemoteFile, be_polite, enqueue, remote_files, safe_name, targets
+from jsoc_fido.download import Delivery, RemoteFile, be_polite, enqueue, remote_files, targets
 from jsoc_fido.exceptions import DataError, QueryError
-from jsoc_fido.response import JSOCResponse
-from jsoc_fido.site import Limits
+from jsoc_fido.site import Limits, site
 
 FILES = [
     RemoteFile("http://x/a.fits", "a.fits", "hmi.V_45s[2014.01.01_00:00:45_TAI][2]"),
@@ -17,57 +18,8 @@ FILES = [
 ]
 
 
-@pytest.fixture
-def table():
-    return JSOCResponse.from_reply(REPLY, definitions.load("hmi.v_45s"), QUESTION)
-
-
-@pytest.mark.parametrize("hostile", ["../../etc/passwd", "/etc/passwd", "..\\..\\passwd", "a/../b/passwd", "..passwd"])
-def test_no_name_leaves_the_folder(hostile):
-    assert safe_name(hostile) == "passwd"
-
-
-@pytest.mark.parametrize("hostile", ["", "..", ".", "/", "a/..", "../"])
-def test_what_is_no_name_is_refused(hostile):
-    with pytest.raises(DataError, match="no file name"):
-        safe_name(hostile)
-
-
-def test_control_characters_are_replaced():
-    assert safe_name("a\nb\x00c.fits") == "a_b_c.fits"
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("data", "data/a.fits"),
-        ("data/{file}", "data/a.fits"),
-        ("data/{file}.fits", "data/a.fits"),
-        ("data/{T_REC}/{file}", "data/20140101_000045_TAI/a.fits"),
-        ("{t_rec:%Y/%m}/{file}", "2014/01/a.fits"),
-        ("{t_rec:%Y-%m}/{wavelnth}/{camera:02d}/{file}", "2014-01/6173/02/a.fits"),
-        (Path("x") / "{INSTRUME}_{file}", "x/HMI_FRONT2_a.fits"),
-    ],
-)
-def test_paths(table, path, expected):
-    first, second = targets(FILES, path, table)
-    assert first == Path(expected)
-    assert second.name.endswith("b.fits")
-
-
-def test_missing_values_have_a_name(table):
-    assert targets(FILES, "{CAR_ROT}/{file}", table) == [Path("2145/a.fits"), Path("MISSING/b.fits")]
-    assert targets(FILES, "{CRLN_OBS:.1f}/{file}", table) == [Path("21.7/a.fits"), Path("MISSING/b.fits")]
-
-
-@pytest.mark.parametrize("path", ["{nonsense}/{file}", "{0}/{file}", "{T_REC/{file}", "{camera:%Y}/{file}"])
-def test_bad_templates_are_named(table, path):
-    with pytest.raises(QueryError, match="The path"):
-        targets(FILES, path, table)
-
-
-def test_without_a_table_there_is_file_only():
-    assert targets(FILES, "x/{file}") == [Path("x/a.fits"), Path("x/b.fits")]
+def test_without_a_table_there_is_file_only(tmp_path):
+    assert targets(FILES, tmp_path) == [tmp_path / "a.fits", tmp_path / "b.fits"]
     with pytest.raises(QueryError, match="without the table"):
         targets(FILES, "{T_REC}/{file}")
 
@@ -82,7 +34,7 @@ def test_any_downloader_is_held_to_the_limits(tmp_path):
     downloader = parfive.Downloader(max_conn=5, max_splits=5, progress=False)
     be_polite(downloader, Limits())
     assert downloader.config.max_conn == 1
-    enqueue(downloader, FILES, [tmp_path / "a.fits", tmp_path / "b.fits"])
+    enqueue(downloader, [Delivery(site("jsoc"), file.url, tmp_path / file.name) for file in FILES])
     assert downloader.queued_downloads == 2
 
 

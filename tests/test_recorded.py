@@ -10,8 +10,8 @@ from test_response import check_column
 from test_site import answering, http
 
 from jsoc_fido.exceptions import JSOCError, NotRegisteredError, QueryError
-from jsoc_fido.query import Query
-from jsoc_fido.response import JSOCResponse, Question
+from jsoc_fido.query import Question
+from jsoc_fido.response import JSOCResponse
 from jsoc_fido.site import site
 
 
@@ -71,7 +71,7 @@ def test_records(recorded):
         with answering(http(structs[name]), http(body)) as (url, _):
             series = site(url).definition(name)
             answer = site(url).records(asked["ds"], keys=(asked["key"],), segments=())
-        question = Question(Query(series=name), asked["ds"], url, series.name, (), reply["count"])
+        question = Question(record_set=asked["ds"], site=url, series=series.name, count=reply["count"])
         table = JSOCResponse.from_reply(answer, series, question)
         assert len(table) == reply["count"]
         for item in reply.get("keywords", ()):

@@ -10,11 +10,13 @@ from astropy.time import Time
 from jsoc_fido import response as module
 from jsoc_fido.columns import column, unit_of
 from jsoc_fido.localsite import definitions
-from jsoc_fido.query import Query
-from jsoc_fido.response import JSOCResponse, Question, stack
+from jsoc_fido.query import Question
+from jsoc_fido.response import JSOCResponse, stack
 from jsoc_fido.series import Keyword, NameMap, Series
 
-QUESTION = Question(Query(series="hmi.v_45s"), "hmi.V_45s[$]", "jsoc", "hmi.V_45s", ("Dopplergram",), 2)
+QUESTION = Question(
+    record_set="hmi.V_45s[$]", site="jsoc", series="hmi.V_45s", segments=("Dopplergram",), count=2, asked="2014-01-05"
+)
 
 REPLY = {
     "recinfo": [{"name": "hmi.V_45s[2014.01.01_00:00:45_TAI][2]"}, {"name": "hmi.V_45s[2014.01.01_00:01:30_TAI][2]"}],
@@ -117,7 +119,7 @@ def test_stack_of_different_series():
         ],
         "count": 1,
     }
-    question = Question(Query(series="x"), "x[$]", "jsoc", "x", (), 1)
+    question = Question(record_set="x[$]", site="jsoc", series="x", count=1)
     first = JSOCResponse.from_reply(REPLY, definitions.load("hmi.v_45s"), QUESTION)
     table = stack([first, JSOCResponse.from_reply(reply, other, question)])
     assert len(table) == 3

@@ -2,6 +2,7 @@
 A site that is down, slow or something else: real sockets, one clear error each.
 """
 
+import json
 import re
 import socket
 import threading
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from jsoc_fido import JSOCClient
+from jsoc_fido.columns import Texts
 from jsoc_fido.exceptions import NotRegisteredError, QueryError, ServerError, TransportError
 from jsoc_fido.site import Limits, Site, site
 
@@ -73,6 +75,18 @@ def test_no_answer_is_one_clear_line(reply, message):
     assert "\n" not in str(caught.value)
 
 
+def test_many_records_are_held_compactly():
+    count = 2000
+    numbers, words = list(range(count)), [f"Å{number}" for number in range(count)]
+    values = {"*recnum*": numbers, "K": words, "C": ["same"] * count, "N": [None, *words[1:]]}
+    keywords = [{"name": name, "values": column} for name, column in values.items()]
+    reply = json.dumps({"keywords": keywords, "count": count, "status": 0}, ensure_ascii=False)
+    with answering(http(reply.encode("latin1"))) as (url, _):
+        answer = site(url).records("x.y[]", keys=("**ALL**",), segments=())
+    assert {item["name"]: list(item["values"]) for item in answer["keywords"]} == values
+    assert [isinstance(item["values"], Texts) for item in answer["keywords"]] == [False, True, True, False]
+
+
 def test_tries_again_when_the_site_stumbles():
     good = http(b'{"status": 0, "primekeys": ["T_REC"], "keywords": [], "segments": [], "links": []}')
     with answering(http(b"later", "503 Service Unavailable", Retry_After="0"), good) as (url, asked):
@@ -130,7 +144,7 @@ def test_definitions_of_sites_on_one_host_are_kept_apart():
 
 
 def test_user_agent_names_the_project():
-    with answering(http(b"{}")) as (url, asked):
+    with answering(http(b'{"status": 1}')) as (url, asked):
         with pytest.raises(QueryError):
             site(url).definition("x.y")
         assert "user-agent: jsoc_fido/" in asked[0].lower()

@@ -7,8 +7,9 @@ from sunpy.net import attrs as a
 from sunpy.net.attr import and_
 
 from jsoc_fido import attrs, times
+from jsoc_fido.conditions import AnyOf, KeywordTest, Not
 from jsoc_fido.exceptions import QueryError
-from jsoc_fido.query import KeywordTest, PrimeKeyValue, ProcessStep, TimeSpan, WavelengthSpan
+from jsoc_fido.query import PrimeKeyValue, ProcessStep, TimeSpan, WavelengthSpan
 from jsoc_fido.walker import queries, understood
 
 SERIES = attrs.Series("hmi.m_45s")
@@ -59,8 +60,11 @@ def test_wavelength_and_sample_have_units():
 
 
 def test_steps_are_kept_in_order():
-    query = one(SERIES, attrs.Process("rebin", scale=0.5), attrs.Process("resize", scale_to=1))
-    assert query.steps == (ProcessStep("rebin", (("scale", 0.5),)), ProcessStep("resize", (("scale_to", 1),)))
+    query = one(SERIES, attrs.Process("rebin", scale=0.5), attrs.Process("resize", regrid=True))
+    assert query.steps == (
+        ProcessStep("rebin", (("method", "boxcar"), ("scale", 0.5))),
+        ProcessStep("resize", (("regrid", 1),)),
+    )
 
 
 def test_sunpys_own_words_are_understood():
@@ -95,3 +99,30 @@ def test_sunpys_own_words_are_understood():
 def test_what_cannot_be_meant_is_refused(words, message):
     with pytest.raises(QueryError, match=message):
         one(*words)
+
+
+def test_an_alternative_of_conditions_is_one_query():
+    first, second = attrs.Keyword("K") > 1, attrs.Keyword("L") == "x"
+    both = AnyOf((first.condition, second.condition))
+    assert one(SERIES, first | second).tests == (both,)
+    assert one(SERIES, ~(first | second)).tests == (Not(both),)
+    # sunpy joins its own tests, and whole branches, to alternatives that differ in their tests only.
+    assert [query.tests for query in queries((SERIES & first) | (SERIES & second))] == [(both,)]
+    apart = SERIES & (builtin.Keyword("K") > 1) | SERIES & (builtin.Keyword("L") == "x")
+    assert [query.tests for query in queries(apart)] == [(both,)]
+
+
+def test_alternatives_that_differ_otherwise_stay_apart():
+    test = attrs.Keyword("K") > 1
+    assert len(queries((SERIES & test) | (attrs.Series("hmi.v_45s") & test))) == 2
+    assert [query.tests for query in queries((SERIES & test) | SERIES)] == [()]
+
+
+def test_many_values_of_a_prime_key_are_alternatives():
+    query = one(SERIES, attrs.PrimeKey("HARPNUM", [1, "5-7"]), attrs.PrimeKey("HARPNUM", "$"))
+    assert [value.value for value in query.prime_keys] == [1, "5-7", "$"]
+
+
+def test_a_protocol_has_its_arguments():
+    query = one(SERIES, attrs.Protocol("JPG", ct="grey.sao", size=2))
+    assert query.protocol == "jpg,ct=grey.sao,size=2"

@@ -3,12 +3,12 @@ Recipes of AIA's images.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from jsoc_fido import times
-from jsoc_fido.localsite import housekeeping, images
+from jsoc_fido.localsite import flares, housekeeping, images
 from jsoc_fido.localsite.ephemeris import ephemeris
 from jsoc_fido.localsite.products import (
     Camera,
@@ -27,6 +27,12 @@ from jsoc_fido.series import Series
 __all__ = ["AIA", "CAMERA", "AIALevel1"]
 
 CAMERA = Camera("SDO", 4096, 0.6, 0.0193)
+
+#: Arcseconds per pixel of each channel, near to those of 2020: it decides how many pixels a cutout has.
+SCALES = {
+    94: 0.600109, 131: 0.600698, 171: 0.599489, 193: 0.600714, 211: 0.600758, 304: 0.600165, 335: 0.600737,
+    1600: 0.609373, 1700: 0.612898, 4500: 0.613,
+}  # fmt: skip
 
 #: AIA's channels: telescope, exposure in seconds, seconds after the slot's time, name of the filter.
 CHANNELS = {
@@ -75,21 +81,24 @@ class AIA(Product):
             Start of the cycle of twelve seconds in which each is taken.
         """
         wavelength = group.subject
-        telescope, exposure, delay, name = CHANNELS[wavelength]
+        telescope, usual, delay, name = CHANNELS[wavelength]
+        camera = replace(CAMERA, scale=SCALES[wavelength])
+        exposure = flares.commanded(cycle, wavelength, usual)
         start = cycle + delay - exposure / 2
         now = ephemeris(start)
         number = frame_number(cycle, wavelength)
         cube = np.stack(
             [
                 images.channel(
-                    whole_disk(CAMERA, size, float(start[i])), surroundings(float(start[i])),
-                    float(now.crln_obs[i]), wavelength, exposure, int(number[i]),
+                    whole_disk(camera, size, float(start[i])),
+                    flares.lit(surroundings(float(start[i])), float(start[i]), float(now.crln_obs[i])),
+                    float(now.crln_obs[i]), wavelength, float(exposure[i]), int(number[i]),
                 )
                 for i in range(len(group))
             ]
         )  # fmt: skip
         segment = next(iter(group.series.segments))
-        pointing = CAMERA.pointing(size)
+        pointing = camera.pointing(size)
         columns = {
             **housekeeping.AIA,
             **pointing,
@@ -103,7 +112,8 @@ class AIA(Product):
             "T_OBS": start + exposure / 2, "DATE__OBS": start, "DATE": made, "ISPPKTIM": start - 2.5,
             "WAVELNTH": wavelength, "FSN": number, "ASQFSN": number, "AIAHFSN": number - 8,
             "ASQHDR": number + (2 << 30), "WAVE_STR": name, "INSTRUME": f"AIA_{telescope}", "CAMERA": telescope,
-            "EXPTIME": exposure + 0.000825, "INT_TIME": exposure + 0.26, "AIMGSHCE": round(exposure * 1000),
+            "EXPTIME": flares.measured(cycle, wavelength, exposure), "INT_TIME": exposure + 0.26,
+            "AIMGSHCE": np.rint(exposure * 1000).astype(int),
             "AIMSHCBC": 41.0 + exposure * 1000, "AIMSHCBE": 26.0 + exposure * 1000,
             "AIMSHCTC": 55.0 + exposure * 1000, "AIMSHCTE": 69.0 + exposure * 1000, "IMSCL_MP": pointing["CDELT1"],
             "X0_MP": pointing["CRPIX1"] - 1, "Y0_MP": pointing["CRPIX2"] - 1,

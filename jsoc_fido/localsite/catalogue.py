@@ -3,21 +3,26 @@ What a site has: series, records, and the storage of their files.
 
 A site is a directory::
 
-    DIR/site.sqlite                     series, records, requests (or any other database that SQLAlchemy knows)
+    DIR/site.sqlite                     series, records, requests
+    DIR/database.url                    or, in its place, where the PostgreSQL database with these is
     DIR/SUM0/D<sunum>/S<slot>/          files, in storage units as JSOC has them
+    DIR/staging/                        exports that are not finished
 """
 
 import logging
-import re
+import os
+import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
+import re2
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from jsoc_fido.exceptions import DataError, QueryError
 from jsoc_fido.localsite import definitions, schema
@@ -29,7 +34,17 @@ __all__ = ["Catalogue", "Holding", "NewRecord", "StorageSlot", "StoredFile"]
 log = logging.getLogger(__name__)
 
 DATABASE = "site.sqlite"
+ADDRESS = "database.url"
 STORAGE = "SUM0"
+STAGING = "staging"
+
+#: What a regular expression of `Catalogue.series_names` is compiled with.
+_ANY_CASE = re2.Options()
+_ANY_CASE.case_sensitive = False
+_ANY_CASE.log_errors = False
+
+#: Connections at one time: each thread that answers has one, and each that exports.
+CONNECTIONS = 50
 
 #: Records that are in memory as rows at the same time.
 BATCH = 1000
@@ -58,11 +73,14 @@ class Catalogue:
         The site's directory.
     engine
         Its database.
+    read_only
+        Whether nothing can be written through it.
     """
 
-    def __init__(self, directory: Path, engine: sa.Engine) -> None:
+    def __init__(self, directory: Path, engine: sa.Engine, *, read_only: bool = False) -> None:
         self.directory = directory
         self.engine = engine
+        self.read_only = read_only
         self._holdings: dict[str, Holding] = {}
         self._lock = threading.Lock()
 
@@ -85,15 +103,16 @@ class Catalogue:
         directory
             The site's directory; it is made if need be.
         database
-            URL of a database, in SQLAlchemy's form; a file in the directory by default.
+            URL of a database, in SQLAlchemy's form; a file in the directory by default. The site remembers it, without
+            the password: PostgreSQL has ways of its own to know that (``~/.pgpass``, ``PGPASSWORD``).
 
         Raises
         ------
         DataError
-            If the directory or the database cannot be written.
+            If the directory or the database cannot be written, or another version of this package made them.
         """
         directory = Path(directory).resolve()
-        if database is None and (directory / DATABASE).exists():
+        if database is None and ((directory / DATABASE).exists() or (directory / ADDRESS).exists()):
             return cls.open(directory)
         try:
             (directory / STORAGE).mkdir(parents=True, exist_ok=True)
@@ -106,18 +125,22 @@ class Catalogue:
             ) from err
         engine = _engine(directory, database)
         try:
-            schema.metadata.create_all(engine)
             with engine.begin() as connection:
-                if connection.scalar(sa.select(sa.func.count()).select_from(schema.site)) == 0:
+                version = _version(connection) if sa.inspect(connection).has_table(schema.site.name) else None
+                if version is None:
+                    schema.metadata.create_all(connection)
                     connection.execute(schema.site.insert(), {"name": "version", "value": schema.VERSION})
                     connection.execute(schema.counters.insert(), {"name": "sunum", "value": 0})
         except SQLAlchemyError as err:
             engine.dispose()
             raise DataError(f"The database of {directory} cannot be made: {_words(err)}.") from err
+        _check_version(directory, engine, version or schema.VERSION)
+        if database is not None:
+            (directory / ADDRESS).write_text(f"{engine.url.set(password=None)}\n", "utf-8")
         return cls(directory, engine)
 
     @classmethod
-    def open(cls, directory: Path, database: str | None = None) -> "Catalogue":
+    def open(cls, directory: Path, database: str | None = None, *, read_only: bool = False) -> "Catalogue":
         """
         Open a site.
 
@@ -126,7 +149,9 @@ class Catalogue:
         directory
             The site's directory.
         database
-            URL of its database, if it is not the file in the directory.
+            URL of its database, if it is not the one that the site remembers.
+        read_only
+            Whether to refuse all changes.
 
         Raises
         ------
@@ -134,22 +159,20 @@ class Catalogue:
             If there is no site, or one that another version of this package made.
         """
         directory = Path(directory).resolve()
+        address = directory / ADDRESS
+        if database is None and address.is_file():
+            database = address.read_text("utf-8").strip()
         if not (directory / STORAGE).is_dir() or (database is None and not (directory / DATABASE).is_file()):
             raise DataError(f"{directory} is no site; 'jsoc-fido site init {directory}' makes one.")
-        engine = _engine(directory, database)
+        engine = _engine(directory, database, read_only=read_only)
         try:
             with engine.connect() as connection:
-                version = connection.scalar(sa.select(schema.site.c.value).where(schema.site.c.name == "version"))
+                version = _version(connection)
         except SQLAlchemyError as err:
             engine.dispose()
             raise DataError(f"The database of {directory} is none of a site: {_words(err)}.") from err
-        if version != schema.VERSION:
-            engine.dispose()
-            raise DataError(
-                f"The site in {directory} has version {version} of the tables, this package version {schema.VERSION}; "
-                "make a new site and ingest the files again."
-            )
-        return cls(directory, engine)
+        _check_version(directory, engine, version)
+        return cls(directory, engine, read_only=read_only)
 
     def close(self) -> None:
         """
@@ -177,7 +200,7 @@ class Catalogue:
         known = schema.series_table
         table = schema.data_table(definition, self._targets(definition))
         form = definitions.to_dict(definition)
-        with self._writing() as connection:
+        with self.writing() as connection:
             row = connection.execute(sa.select(known).where(known.c.lower_name == lower)).one_or_none()
             if row is None:
                 connection.execute(
@@ -256,8 +279,9 @@ class Catalogue:
             return names
         wanted = not pattern.startswith("NOT ")
         try:
-            expression = re.compile(pattern.removeprefix("NOT "), re.IGNORECASE)
-        except re.error as err:
+            # Not Python's own, which can be made to search for years, with the whole site waiting.
+            expression = re2.compile(pattern.removeprefix("NOT "), _ANY_CASE)
+        except (re2.error, UnicodeEncodeError) as err:
             raise QueryError(f"{pattern!r} is no regular expression: {err}.") from err
         return [name for name in names if bool(expression.search(name)) is wanted]
 
@@ -318,7 +342,7 @@ class Catalogue:
         """
         Enter new storage units, without directories.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             sunums = take(connection, "sunum", count)
             if sunums:
                 connection.execute(
@@ -331,6 +355,20 @@ class Catalogue:
         Directory of a slot of a storage unit.
         """
         return self.directory / STORAGE / f"D{sunum}" / f"S{number:05d}"
+
+    def staging_directory(self, requestid: str) -> Path:
+        """
+        Where an export is written; it moves to a storage unit when it is complete, so that nobody ever sees half of it.
+        """
+        return self.directory / STAGING / requestid
+
+    def remove_unit(self, sunum: int) -> None:
+        """
+        Remove a storage unit with its files.
+        """
+        shutil.rmtree(self.slot_directory(sunum).parent, ignore_errors=True)
+        with self.writing() as connection:
+            connection.execute(schema.units.delete().where(schema.units.c.sunum == sunum))
 
     def _make_directories(self, directories: Iterable[Path]) -> None:
         try:
@@ -369,7 +407,7 @@ class Catalogue:
         holding = self.holding(series_name)
         maker = Rows(holding.series, holding.table, self._targets(holding.series))
         lower = holding.series.name.lower()
-        with self._writing() as connection:
+        with self.writing() as connection:
             recnums = take(connection, f"recnum {lower}", len(records))
             for start in range(0, len(records), BATCH):
                 rows = maker.rows(records[start : start + BATCH])
@@ -378,8 +416,37 @@ class Catalogue:
                 connection.execute(holding.table.insert(), rows)
         return list(recnums)
 
+    def set_online(self, series_name: str, recnums: Sequence[int], *, online: bool) -> None:
+        """
+        Say that the storage units of records are on disk, or that they have to be brought back from tape.
+
+        Parameters
+        ----------
+        series_name
+            Name of the series.
+        recnums
+            Numbers of the records. Other records in the same storage units share their fate.
+        online
+            Whether they are there.
+        """
+        table = self.holding(series_name).table
+        with self.writing() as connection:
+            for start in range(0, len(recnums), BATCH):
+                units = sa.select(table.c.sunum).where(table.c.recnum.in_(recnums[start : start + BATCH]))
+                connection.execute(schema.units.update().where(schema.units.c.sunum.in_(units)).values(online=online))
+
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Iterator[sa.Connection]:
+        """
+        A connection whose changes are made all or, if something goes wrong, not at all.
+
+        Raises
+        ------
+        DataError
+            If the database cannot be written.
+        """
+        if self.read_only:
+            raise DataError(f"The site {self.directory} was opened to be read only.")
         try:
             with self.engine.begin() as connection:
                 yield connection
@@ -395,8 +462,12 @@ def take(connection: sa.Connection, counter: str, count: int) -> range:
     update = counters.update().where(counters.c.name == counter).values(value=counters.c.value + count)
     last = connection.scalar(update.returning(counters.c.value))
     if last is None:
-        connection.execute(counters.insert(), {"name": counter, "value": count})
-        last = count
+        try:
+            with connection.begin_nested():
+                connection.execute(counters.insert(), {"name": counter, "value": count})
+            last = count
+        except IntegrityError:  # somebody else was first
+            last = connection.execute(update.returning(counters.c.value)).scalar_one()
     return range(last - count + 1, last + 1)
 
 
@@ -417,25 +488,57 @@ def _extend(connection: sa.Connection, table: sa.Table, name: str) -> None:
             connection.exec_driver_sql(statement)
 
 
-def _engine(directory: Path, database: str | None) -> sa.Engine:
+def _version(connection: sa.Connection) -> str | None:
+    return connection.scalar(sa.select(schema.site.c.value).where(schema.site.c.name == "version"))
+
+
+def _check_version(directory: Path, engine: sa.Engine, version: str | None) -> None:
+    if version != schema.VERSION:
+        engine.dispose()
+        raise DataError(
+            f"The site in {directory} has version {version} of the tables, this package version {schema.VERSION}; "
+            "make a new site and ingest the files again."
+        )
+
+
+def _engine(directory: Path, database: str | None, *, read_only: bool = False) -> sa.Engine:
+    pool: dict[str, Any] = {"pool_size": 5, "max_overflow": CONNECTIONS - 5}
     if database is not None:
         try:
-            return sa.create_engine(database)
+            url = sa.make_url(database)
+            if url.get_backend_name() == "postgresql":
+                # A server may have been started anew since the last question.
+                pool |= {"pool_pre_ping": True, "execution_options": {"postgresql_readonly": read_only}}
+            return sa.create_engine(url, **pool)
         except (SQLAlchemyError, ImportError) as err:
             # The URL may hold a password.
             name = database.partition(":")[0]
             raise DataError(f"A database of the kind {name!r} cannot be used: {_words(err)}.") from err
-    engine = sa.create_engine(f"sqlite:///{directory / DATABASE}", connect_args={"timeout": 60})
+    url = (
+        _read_only_url(directory / DATABASE)
+        if read_only
+        else sa.URL.create("sqlite", database=str(directory / DATABASE))
+    )
+    engine = sa.create_engine(url, connect_args={"timeout": 60}, **pool)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
         # Readers do not wait for the writer, and a site that is cut off loses at most its last records. LIKE tells
         # capitals from small letters, as in PostgreSQL.
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA case_sensitive_like = ON")
 
     return engine
+
+
+def _read_only_url(path: Path) -> sa.URL:
+    # Readers share an index of what was written last, a file beside the database. On a medium where it cannot be made,
+    # nobody else writes either.
+    alone = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    query = {"uri": "true", **({"immutable": "1"} if alone else {"mode": "ro"})}
+    return sa.URL.create("sqlite", database=f"file:{quote(str(path))}", query=query)
 
 
 def _words(err: Exception) -> str:

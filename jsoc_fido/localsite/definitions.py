@@ -7,6 +7,7 @@ only those members that differ from the defaults of `jsoc_fido.series`. Implicit
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from functools import cache
@@ -16,11 +17,12 @@ from typing import Any, TypeVar
 from jsoc_fido.exceptions import QueryError
 from jsoc_fido.series import Keyword, Link, NameMap, Segment, Series
 
-__all__ = ["from_dict", "known", "load", "to_dict"]
+__all__ = ["from_dict", "known", "load", "processed", "to_dict"]
 
 #: JSOC's name for what a processing step makes of a series (contract D.2).
 PROCESSED = "_mod"
 
+_GEOMETRY = re.compile(r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA)\d", re.IGNORECASE)
 _SCALARS = ("unitsize", "archive", "retention", "stagingretention", "tapegroup")
 _FOLDER = resources.files(__package__) / "series"
 
@@ -75,13 +77,21 @@ def load(name: str) -> Series:
     if lower in files:
         return from_dict(json.loads(files[lower].read_text(encoding="utf-8")))
     if lower.endswith(PROCESSED) and lower.removesuffix(PROCESSED) in files:
-        return _processed(load(lower.removesuffix(PROCESSED)))
+        return processed(load(lower.removesuffix(PROCESSED)))
     raise QueryError(f"There is no definition of the series {name!r}. The known ones are {', '.join(known())}.")
 
 
-def _processed(series: Series) -> Series:
+def processed(series: Series) -> Series:
     """
     The series that JSOC clones for the output of processing (contract D.2).
+
+    What says where an image is on the sky may differ from record to record there, though it is the same for all records
+    of the series itself.
+
+    Parameters
+    ----------
+    series
+        The series, without implicit keywords.
     """
     request = Keyword("RequestID", "string", default="NA", note="export request that made the record")
     source = Keyword("SOURCE", "string", note="record this one was made from")
@@ -91,9 +101,13 @@ def _processed(series: Series) -> Series:
         name=series.name + PROCESSED,
         prime_keys=(*series.prime_keys, request.name),
         dbindex=(*series.dbindex, request.name),
-        keywords=NameMap([*series.keywords.values(), *added]),
+        keywords=NameMap([*map(_movable, series.keywords.values()), *added]),
         segments=NameMap(replace(segment, dims="VARxVAR") for segment in series.segments.values()),
     )
+
+
+def _movable(keyword: Keyword) -> Keyword:
+    return replace(keyword, scope="variable") if keyword.is_constant and _GEOMETRY.fullmatch(keyword.name) else keyword
 
 
 def from_dict(definition: Mapping[str, Any]) -> Series:

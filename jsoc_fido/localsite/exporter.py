@@ -11,17 +11,20 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from jsoc_fido import recordset
-from jsoc_fido.exceptions import JSOCError, QueryError
-from jsoc_fido.localsite import filenames, schema
+from jsoc_fido.exceptions import ExportError, JSOCError, QueryError
+from jsoc_fido.localsite import filenames, pictures, processing, schema
 from jsoc_fido.localsite.addresses import REGISTERED, Addresses, requester
 from jsoc_fido.localsite.catalogue import Catalogue, take
+from jsoc_fido.localsite.inquiry import flag
+from jsoc_fido.localsite.limits import Limits
 from jsoc_fido.localsite.listing import OFFLINE
 from jsoc_fido.localsite.replies import (
     BUSY,
@@ -31,7 +34,9 @@ from jsoc_fido.localsite.replies import (
     NOT_ONLINE,
     QUEUED,
     RUNNING,
+    TEST,
     Found,
+    Index,
     RefusedError,
     TooLargeError,
     queued,
@@ -39,38 +44,32 @@ from jsoc_fido.localsite.replies import (
     unfinished,
 )
 from jsoc_fido.localsite.staging import Job, StagingStoppedError, stage
-from jsoc_fido.recordset import RecordSet, SqlFilter
+from jsoc_fido.localsite.storageunits import SU_AS_IS, quick_units, stage_units, unit_numbers
+from jsoc_fido.localsite.turnstile import Turnstile
+from jsoc_fido.localsite.uploads import with_upload
+from jsoc_fido.recordset import RecordNumbers, RecordSet, SqlFilter
 
-__all__ = ["Exporter", "Limits"]
+__all__ = ["Exporter"]
 
 log = logging.getLogger(__name__)
 
 METHODS = ("url", "url_quick", "url-tar", "ftp", "ftp-tar")
-PROTOCOLS = ("as-is", "fits")
+PROTOCOLS = ("as-is", "fits", *pictures.KINDS)
 MEGABYTE = 1 << 20
 
-_REQUEST_ID = re.compile(r"JSOC_\d{8}_\d+(?:_IN)?")
+#: The series that the files of requests belong to.
+EXPORTS = "jsoc.export"
+
+_REQUEST_ID = re.compile(r"JSOC_\d{8}_\d+(?:_SU)?(?:_IN)?")
+#: What an export adds to a record set (contract B.12).
+HAS_IMAGE = "drms.image_exists(quality)"
+
+#: Seconds between two looks for files that nobody may have any more.
+SWEEPING = 3600
+
+DAY = 86400
+
 _OWN_QUALITY = re.compile(r"\bquality\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """
-    How much a site stages.
-
-    Parameters
-    ----------
-    pending
-        Unfinished requests of one address at a time; any number if None. JSOC allows 1.
-    megabytes
-        Size of one request.
-    repeat_hours
-        For how long the same request gets the same files again.
-    """
-
-    pending: int | None = None
-    megabytes: float = 100_000
-    repeat_hours: float = 24.0
 
 
 class Exporter:
@@ -106,13 +105,22 @@ class Exporter:
         self._stopping = threading.Event()
         self._workers: ThreadPoolExecutor | None = None
         self._submitting = threading.Lock()
+        self._swept = -math.inf
+        self._turnstile = Turnstile(catalogue.staging_directory("lock"))
 
     def start(self) -> None:
         """
-        Begin to work, with the requests that are not finished yet.
+        Begin to work, with the requests that are not finished yet, unless another process has begun with them.
+
+        Nothing happens on a site that is read only.
         """
+        if self.catalogue.read_only:
+            return
         self._stopping.clear()
         self._workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="export")
+        self._workers.submit(self._sweep)
+        if not self._turnstile.enter():
+            return
         table = schema.requests
         with self.catalogue.engine.connect() as connection:
             left = sa.select(table.c.requestid).where(table.c.status.in_([QUEUED, RUNNING])).order_by(table.c.submitted)
@@ -128,8 +136,9 @@ class Exporter:
         if self._workers is not None:
             self._workers.shutdown(wait=True, cancel_futures=True)
             self._workers = None
+        self._turnstile.leave()
 
-    def answer(self, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def answer(self, parameters: Mapping[str, str], host: str = "") -> dict[str, Any]:
         """
         Answer ``jsoc_fetch``.
 
@@ -137,6 +146,8 @@ class Exporter:
         ----------
         parameters
             The parameters of the request.
+        host
+            The computer that asks.
         """
         operation = parameters.get("op", "")
         try:
@@ -144,7 +155,9 @@ class Exporter:
                 if ";" in value or value.count("'") % 2:
                     raise RefusedError(FAILED, f"Illegal characters in argument {name}.")
             if operation == "exp_request":
-                return self.request(parameters)
+                return self.request(with_upload(parameters), host)
+            if operation == "exp_su":
+                return self.units(parameters, host)
             if operation == "exp_status":
                 return self.status(parameters.get("requestid", ""))
             if operation == "exp_repeat":
@@ -153,12 +166,15 @@ class Exporter:
             return err.reply
         except JSOCError as err:
             return {"status": FAILED, "error": str(err)}
-        words = f"{operation!r} is no operation of this site; there are exp_request and exp_status."
+        except SQLAlchemyError as err:
+            log.warning("%s: %s", operation, err)
+            return {"status": FAILED, "error": "The database of this site cannot be used at the moment."}
+        words = f"{operation!r} is no operation of this site; there are exp_request, exp_status and exp_su."
         return {"status": FAILED, "error": words}
 
     # Asking
 
-    def request(self, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def request(self, parameters: Mapping[str, str], host: str = "") -> dict[str, Any]:
         """
         Take a request (contract B.12), or answer it at once (``url_quick``).
 
@@ -180,10 +196,13 @@ class Exporter:
         kind = protocol.partition(",")[0].lower()
         if kind not in PROTOCOLS:
             raise RefusedError(FAILED, f"Protocol {protocol!r} is not supported; there are {', '.join(PROTOCOLS)}.")
-        limit = _record_limit(parameters)
+        if kind in pictures.KINDS:
+            pictures.Rendering.parse(protocol)
+        limit, steps = processing.parse(parameters)
         with self._submitting:
-            self._check_pending(address)
-            found = [Found(self.catalogue, item, limit) for item in self._record_sets(parameters)]
+            self._check_pending(address, host)
+            sets = self._record_sets(parameters)
+            found = [Found(self.catalogue, item, limit) for item in sets]
             order = {
                 "method": method,
                 "protocol": protocol,
@@ -191,24 +210,67 @@ class Exporter:
                 "series": found[0].series,
                 "recnums": [recnum for part in found for recnum in part.recnums],
                 "segments": found[0].segments,
+                "steps": [[step.name, dict(step.arguments)] for step in steps],
                 "megabytes": max(math.floor(size / MEGABYTE), 1) if (size := sum(part.size for part in found)) else 0,
             }
             digest = _digest(order)
             earlier = self._earlier(digest)
             if earlier is not None:
                 return queued(earlier, wait=0)
-            self._check(found, order)
-            if method == "url_quick" and kind == "as-is":
+            self._check(found, order, all_online=flag(parameters, "o", default=True))
+            if method == "url_quick" and kind == "as-is" and not steps:
                 return quick(found, order)
             if len(found) > 1:
                 raise RefusedError(FAILED, "Only one record set can be exported at a time.")
-            return queued(self._enqueue(order, digest, address), wait=self._estimate(QUEUED))
+            if self.catalogue.read_only:
+                raise RefusedError(
+                    FAILED,
+                    "This site is read only and stages nothing; files can be had as they are stored, by method "
+                    "url_quick and protocol as-is.",
+                )
+            order["error"] = self._objection(parameters["ds"], sets)
+            row = self._enqueue(order, digest, requester(address), requester(host) if host else "")
+            # A test is told as one, and carried out like any other request.
+            status = TEST if flag(parameters, "t") else QUEUED
+            return queued(row, wait=self._estimate(QUEUED), status=status)
+
+    def units(self, parameters: Mapping[str, str], host: str = "") -> dict[str, Any]:
+        """
+        Tell where storage units are, at once or as a request that waits (contract B.18).
+
+        Raises
+        ------
+        RefusedError
+            If the request is refused; its ``reply`` says why.
+        """
+        reply = quick_units(self.catalogue, parameters)
+        if reply is not None:
+            return reply
+        if self.catalogue.read_only:
+            raise RefusedError(FAILED, "This site is read only and stages nothing; method url_quick tells at once.")
+        order = {
+            "method": parameters.get("method") or "url",
+            "protocol": SU_AS_IS,
+            "filename_format": filenames.DEFAULT,
+            "series": EXPORTS,
+            "recnums": unit_numbers(parameters),
+            "segments": [],
+            "megabytes": 0,
+            "error": None,
+        }
+        person = requester(parameters.get("notify", ""))
+        row = self._enqueue(order, _digest(order), person, requester(host) if host else "", kind="_SU")
+        return queued(row, wait=self._estimate(QUEUED))
 
     def _record_sets(self, parameters: Mapping[str, str]) -> list[RecordSet]:
         sets = recordset.parse_list(parameters.get("ds", ""))
         if len({item.series for item in sets}) > 1:
             raise QueryError("All record sets of a request must be of the same series.")
-        if sets[0].series.lower().startswith("jsoc.export"):
+        if not self.limits.record_numbers and any(
+            isinstance(part, RecordNumbers) for item in sets for part in item.filters
+        ):
+            raise QueryError("This site does not export by record number; name the prime keys.")
+        if sets[0].series.lower().startswith(EXPORTS):
             raise QueryError(f"Records of {sets[0].series} cannot be exported.")
         listed = tuple(name for name in parameters.get("seg", "").split(",") if name)
         if listed and any(item.segments for item in sets):
@@ -219,19 +281,31 @@ class Exporter:
             for item in sets
         ]
 
-    def _check_pending(self, address: str) -> None:
-        if self.limits.pending is None:
-            return
+    def _objection(self, text: str, sets: list[RecordSet]) -> str | None:
+        """
+        What will be wrong when the request is carried out: too long a record set is taken, and fails then.
+        """
+        most = self.limits.record_set_length
+        tests = sum(SqlFilter(HAS_IMAGE) in item.filters for item in sets)
+        length = len(text) + tests * len(f"[? {HAS_IMAGE} ?]")
+        return None if most is None or length <= most else "Record-set specification is too long"
+
+    def _check_pending(self, address: str, host: str) -> None:
         table = schema.requests
-        mine = (table.c.requester == requester(address)) & table.c.status.in_([QUEUED, RUNNING])
+        since = time.time() - 60 * self.limits.pending_minutes
+        waits = table.c.status.in_([QUEUED, RUNNING]) & (table.c.submitted > since)
+        later = "please wait until at least one request has completed before submitting a new one."
         with self.catalogue.engine.connect() as connection:
-            pending = list(connection.scalars(sa.select(table.c.requestid).where(mine)))
-        if len(pending) >= self.limits.pending:
-            raise RefusedError(
-                BUSY,
-                f"User {address} has {len(pending)} pending export requests ({', '.join(pending)}); please wait until "
-                "at least one request has completed before submitting a new one.",
-            )
+            if self.limits.pending is not None:
+                mine = waits & (table.c.requester == requester(address))
+                pending = list(connection.scalars(sa.select(table.c.requestid).where(mine).order_by(table.c.submitted)))
+                if len(pending) >= self.limits.pending:
+                    words = f"User {address} has {len(pending)} pending export requests ({', '.join(pending)}); {later}"
+                    raise RefusedError(BUSY, words)
+            if self.limits.pending_host is not None and host:
+                same = sa.select(sa.func.count()).where(waits & (table.c.host == requester(host)))
+                if (connection.scalar(same) or 0) >= self.limits.pending_host:
+                    raise RefusedError(BUSY, f"There are too many requests from {address}; {later}")
 
     def _earlier(self, digest: str) -> sa.Row[Any] | None:
         table = schema.requests
@@ -239,47 +313,45 @@ class Exporter:
         same = (table.c.hash == digest) & (table.c.submitted > recent) & table.c.status.in_([DONE, RUNNING, QUEUED])
         with self.catalogue.engine.connect() as connection:
             for row in connection.execute(sa.select(table).where(same).order_by(table.c.submitted.desc())):
-                if row.status != DONE or self._index(row).is_file():
+                if row.error is None and (
+                    row.status != DONE or (self._index(row).is_file() and not self._has_expired(row))
+                ):
                     return row
         return None
 
-    def _check(self, found: list[Found], order: Mapping[str, Any]) -> None:
+    def _check(self, found: list[Found], order: Mapping[str, Any], *, all_online: bool) -> None:
         paths = [path for part in found for row in part.paths for path in row]
         if any(part.without_storage for part in found):
             raise RefusedError(FAILED, "One or more records contain no Storage Units")
-        if OFFLINE in paths:
-            raise RefusedError(
-                NOT_ONLINE,
+        if all_online and OFFLINE in paths:
+            words = (
                 "One or more data files are offline; please send a request for help to jsoc@sun.stanford.edu and we "
-                "will place the requested data online, and then you may try again",
+                "will place the requested data online, and then you may try again"
             )
-        if order["megabytes"] > self.limits.megabytes:
-            raise TooLargeError(order, self.limits.megabytes)
+            raise RefusedError(NOT_ONLINE, words if self.catalogue.read_only else f"{words}; {self._new_id()}")
+        compressed = any(part.is_compressed for part in found)
+        most = self.limits.most_megabytes(order["protocol"], compressed=compressed)
+        if order["megabytes"] > most:
+            raise TooLargeError(order, most)
         if not any(path.startswith("/SUM") for path in paths):
             raise RefusedError(FAILED, "There are no files in this RecordSet")
 
-    def _enqueue(self, order: Mapping[str, Any], digest: str, address: str) -> sa.Row[Any]:
-        table = schema.requests
+    def _new_id(self) -> str:
         day = datetime.now(UTC).strftime("%Y%m%d")
-        with self.catalogue.engine.begin() as connection:
-            number = take(connection, f"request {day}", 1)[0]
-            requestid = f"JSOC_{day}_{number:03d}"
-            connection.execute(
-                table.insert(),
-                {
-                    "requestid": requestid,
-                    "status": QUEUED,
-                    "submitted": time.time(),
-                    "hash": digest,
-                    "requester": requester(address),
-                    **order,
-                },
-            )
-            row = connection.execute(sa.select(table).where(table.c.requestid == requestid)).one()
+        with self.catalogue.writing() as connection:
+            return f"JSOC_{day}_{take(connection, f'request {day}', 1)[0]:03d}"
+
+    def _enqueue(self, order: Mapping[str, Any], digest: str, person: str, host: str, *, kind: str = "") -> sa.Row[Any]:
+        table = schema.requests
+        requestid = self._new_id() + kind
+        row = {"requestid": requestid, "status": QUEUED, "submitted": time.time(), "hash": digest, **order}
+        with self.catalogue.writing() as connection:
+            connection.execute(table.insert(), {**row, "requester": person, "host": host})
+            found = connection.execute(sa.select(table).where(table.c.requestid == requestid)).one()
         log.info("%s: %d records of %s", requestid, len(order["recnums"]), order["series"])
         if self._workers is not None:
             self._workers.submit(self._carry_out, requestid)
-        return row
+        return found
 
     # Waiting
 
@@ -299,16 +371,17 @@ class Exporter:
             raise RefusedError(FAILED, f"Bad RequestID '{text}' provided.")
         table = schema.requests
         with self.catalogue.engine.connect() as connection:
-            row = connection.execute(sa.select(table).where(table.c.requestid == match[0])).one_or_none()
+            # All but the long lists.
+            told = [column for column in table.c if not isinstance(column.type, sa.JSON)]
+            row = connection.execute(sa.select(*told).where(table.c.requestid == match[0])).one_or_none()
         if row is None:
             raise RefusedError(FAILED, f"invalid export DRMS record for ID `%s`{match[0]}")
         if row.status == DONE:
             try:
-                reply: dict[str, Any] = json.loads(self._index(row).read_text("ascii"))
+                reply = Index.read(self._index(row))
             except OSError:
-                words = "Request was completed but is now deleted, 7 day limit exceeded"
-                return unfinished(row, EXPIRED, wait=999999, error=words)
-            return reply
+                return self._expired(row)
+            return self._expired(row) if self._has_expired(row) else reply
         if row.status in {QUEUED, RUNNING}:
             # What waits is told as running, whether somebody works on it or not.
             return unfinished(row, RUNNING, wait=self._estimate(row.status))
@@ -317,7 +390,15 @@ class Exporter:
     def _estimate(self, status: int) -> int:
         return max(1, math.ceil(self.staging_time * (2 if status == QUEUED else 1)))
 
-    def _index(self, row: sa.Row[Any]) -> Any:
+    def _has_expired(self, row: sa.Row[Any]) -> bool:
+        days = self.limits.retain_days
+        return days is not None and row.finished is not None and row.finished < time.time() - days * DAY
+
+    def _expired(self, row: sa.Row[Any]) -> dict[str, Any]:
+        words = f"Request was completed but is now deleted, {self.limits.retain_days or 7:g} day limit exceeded"
+        return unfinished(row, EXPIRED, wait=999999, error=words)
+
+    def _index(self, row: sa.Row[Any]) -> Path:
         return self.catalogue.slot_directory(row.sunum or 0) / "index.json"
 
     # Working
@@ -329,23 +410,59 @@ class Exporter:
         try:
             with self.catalogue.engine.connect() as connection:
                 row = connection.execute(sa.select(table).where(table.c.requestid == requestid)).one()
-            self._note(requestid, status=RUNNING)
-            sunum = self.catalogue.new_units("jsoc.export", 1)[0]
-            stage(self.catalogue, _job(row), sunum, self._stopping.is_set)
+            if row.error is not None:
+                raise ExportError(row.error, request_id=requestid)
+            # A request that was begun before the site was killed has its storage unit, and perhaps all of its files.
+            sunum = row.sunum or self.catalogue.new_units(EXPORTS, 1)[0]
+            self._note(requestid, status=RUNNING, sunum=sunum)
+            if row.sunum is None or not self._index(row).is_file():
+                if row.protocol == SU_AS_IS:
+                    stage_units(self.catalogue, requestid, row.method, row.recnums, sunum)
+                else:
+                    stage(self.catalogue, _job(row), sunum, self._stopping.is_set)
             if not self._stopping.wait(self.staging_time):
-                self._note(requestid, status=DONE, sunum=sunum)
+                self._note(requestid, status=DONE, finished=time.time(), host="")
+            if time.monotonic() > self._swept + SWEEPING:
+                self._sweep()
         except StagingStoppedError:
             log.info("%s waits for the site to come back", requestid)
         except Exception as err:  # noqa: BLE001 - see below
             # Whatever it is, the one who asked must learn of it, and the next request must have its turn.
             words = str(err) if isinstance(err, JSOCError | OSError) else f"{type(err).__name__}: {err}"
             log.warning("%s failed: %s", requestid, words)
-            self._note(requestid, status=FAILED, error=words)
+            try:
+                self._note(requestid, status=FAILED, error=words, finished=time.time(), host="")
+            except JSOCError as failure:
+                log.warning("%s will be tried again when the site starts: %s", requestid, failure)
 
     def _note(self, requestid: str, **changes: object) -> None:
         table = schema.requests
-        with self.catalogue.engine.begin() as connection:
+        with self.catalogue.writing() as connection:
             connection.execute(table.update().where(table.c.requestid == requestid), changes)
+
+    def _sweep(self) -> None:
+        """
+        Remove the files that nobody may have any more.
+        """
+        self._swept = time.monotonic()
+        if self.limits.retain_days is None:
+            return
+        table = schema.requests
+        old = (table.c.status == DONE) & (table.c.finished < time.time() - self.limits.retain_days * DAY)
+        with self.catalogue.engine.connect() as connection:
+            expired = connection.execute(
+                sa.select(table.c.requestid, table.c.sunum, table.c.series, table.c.steps).where(
+                    old, table.c.sunum.is_not(None)
+                )
+            ).all()
+        for requestid, sunum, series, steps in expired:
+            if self._stopping.is_set():
+                return
+            self.catalogue.remove_unit(sunum)
+            if steps:
+                processing.discard(self.catalogue, series, requestid)
+            self._note(requestid, sunum=None)
+            log.info("%s: its files were removed", requestid)
 
 
 def _with_images(filters: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -355,29 +472,7 @@ def _with_images(filters: tuple[Any, ...]) -> tuple[Any, ...]:
     tests = [item.text for item in filters if isinstance(item, SqlFilter) and not item.all_versions]
     if any(map(_OWN_QUALITY.search, tests)):
         return filters
-    return (*filters, SqlFilter("drms.image_exists(quality)"))
-
-
-def _record_limit(parameters: Mapping[str, str]) -> int:
-    """
-    The number of records that ``process`` allows, in either of its spellings (contract B.9).
-    """
-    text = parameters.get("process=n")
-    if text is None:
-        text = parameters.get("process", "n=0").removeprefix("n=")
-    number, *steps = re.split(r"\|", text)
-    names = [step.partition(",")[0] for step in steps if step and step.partition(",")[0] != "no_op"]
-    if parameters.get("processing"):
-        try:
-            names += dict(json.loads(parameters["processing"]))
-        except (ValueError, TypeError) as err:
-            raise RefusedError(FAILED, "invalid processing list argument") from err
-    if names:
-        raise RefusedError(FAILED, f"This site cannot carry out the processing step {', '.join(names)}.")
-    try:
-        return int(number.strip(", ") or 0)
-    except ValueError as err:
-        raise RefusedError(FAILED, f"Bad record limit n={number}.") from err
+    return (*filters, SqlFilter(HAS_IMAGE))
 
 
 def _digest(order: Mapping[str, Any]) -> str:
@@ -386,4 +481,5 @@ def _digest(order: Mapping[str, Any]) -> str:
 
 def _job(row: sa.Row[Any]) -> Job:
     names = ("requestid", "method", "protocol", "filename_format", "series", "recnums", "segments")
-    return Job(**{name: getattr(row, name) for name in names})
+    steps = [processing.Step(name, arguments) for name, arguments in row.steps]
+    return Job(**{name: getattr(row, name) for name in names}, steps=steps)

@@ -169,7 +169,10 @@ class Fields:
         if target is None or field is None:
             return Field(keyword, sa.null(), target=sa.null())
         there = field.keyword
-        seen = replace(keyword, type=there.type, units=there.units, format=there.format, default=there.default)
+        note = keyword.note or there.note
+        seen = replace(
+            keyword, type=there.type, units=there.units, format=there.format, default=there.default, note=note
+        )
         end = field.target if field.target is not None else target.table.c.recnum
         return Field(seen, field.column, field.constant, end)
 

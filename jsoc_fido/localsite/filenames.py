@@ -17,6 +17,8 @@ DEFAULT = "{seriesname}.{recnum:%d}.{segment}"
 LONGEST = 127
 
 _PART = re.compile(r"\{(?P<name>[^{}:]+)(?::(?P<layout>[^{}]*))?\}|(?P<literal>[^{}]+)")
+#: A width or a precision that fits no file name, but would fill the memory.
+_WIDE = re.compile(r"\d{4}")
 _TIME_LAYOUT = re.compile(r"(?P<letter>[AD])?(?P<decimals>-?\d+)?(?:,(?P<zone>\w+))?")
 
 #: Names that only the whole job knows: they are filled in for each file.
@@ -50,6 +52,8 @@ class FileNames:
             if match.start() != position:
                 break
             position = match.end()
+            if _WIDE.search(match["layout"] or ""):
+                raise QueryError(f"{match[0][:40]!r} is too wide for a file name; {LONGEST} characters are allowed.")
             if match["literal"]:
                 self._parts.append(("", match["literal"], None))
             elif match["name"] in LATE:

@@ -2,23 +2,29 @@
 Replies about series: ``show_series``, ``showextseries``, ``series_struct``, ``rs_summary`` (contract B.1 to B.4, C).
 """
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
-from jsoc_fido import recordset
+from jsoc_fido import headers
 from jsoc_fido.exceptions import QueryError
 from jsoc_fido.localsite.catalogue import Catalogue, Holding
-from jsoc_fido.localsite.listing import Table
+from jsoc_fido.localsite.fields import Fields
+from jsoc_fido.localsite.listing import Table, record_sets
 from jsoc_fido.localsite.select import Selection
-from jsoc_fido.recordset import Extreme, KeyFilter, RecordSet
+from jsoc_fido.localsite.sizeratio import Shape, size_ratio
+from jsoc_fido.recordset import Extreme, KeyFilter, RecordNumbers, RecordSet
 from jsoc_fido.series import Keyword, Segment, Series
 
 __all__ = ["rs_summary", "series_struct", "show_series", "showextseries"]
 
 BROKEN_LINK = "error following link"
+
+#: The database's name of who owns the series, who has none of another name here.
+OWNER = "site"
 
 
 def show_series(catalogue: Catalogue, pattern: str) -> dict[str, Any]:
@@ -72,12 +78,20 @@ def rs_summary(catalogue: Catalogue, ds: str, *, limit: int = 0) -> dict[str, An
         If the record sets cannot be read, or do not fit the series.
     """
     began = time.perf_counter()
-    sets = (RecordSet(item.series, item.filters) for item in recordset.parse_list(ds))
+    sets = (RecordSet(item.series, item.filters) for item in record_sets(ds))
     count = sum(Selection(catalogue, item).count(limit=limit) for item in sets)
     return {"count": count, "runtime": _since(began), "status": 0}
 
 
-def series_struct(catalogue: Catalogue, ds: str) -> dict[str, Any]:
+def series_struct(
+    catalogue: Catalogue,
+    ds: str,
+    *,
+    fits_names: bool = False,
+    follow_links: bool = False,
+    owner: bool = False,
+    processing: str = "",
+) -> dict[str, Any]:
     """
     Describe a series (contract C).
 
@@ -87,19 +101,28 @@ def series_struct(catalogue: Catalogue, ds: str) -> dict[str, Any]:
         The site.
     ds
         Name of the series, or a record set of it.
+    fits_names
+        Whether keywords have the names of their cards, and those that DRMS makes itself are left out (C.2).
+    follow_links
+        Whether segments of other series are described as these have them (C.3).
+    owner
+        Whether to tell whose the series is.
+    processing
+        Steps of processing as JSON, to tell how large the results are (F.2).
 
     Raises
     ------
     QueryError
-        If the site has no such series.
+        If the site has no such series, or the steps cannot be read.
     """
     began = time.perf_counter()
-    sets = recordset.parse_list(ds)
+    sets = record_sets(ds)
     if len(sets) != 1:
         raise QueryError(f"invalid record-set specification `{ds}`; the records must belong to a single data series")
     holding = catalogue.holding(sets[0].series)
     series = holding.series
     keys: list[str | None] = [*series.prime_keys] or [None]
+    fields = Fields(catalogue, holding) if follow_links else None
     return {
         "note": series.note,
         "retention": series.retention,
@@ -107,16 +130,18 @@ def series_struct(catalogue: Catalogue, ds: str) -> dict[str, Any]:
         "unitsize": series.unitsize,
         "archive": series.archive,
         "tapegroup": series.tapegroup,
+        **({"owner": OWNER} if owner else {}),
         "primekeys": keys,
         "primekeysinfo": [_prime_key(series, name) for name in series.prime_keys] or [None],
         "dbindex": list(series.dbindex) or keys,
-        "keywords": list(_keywords(catalogue, series)),
-        "segments": [_segment(segment) for segment in series.segments.values()],
+        "keywords": list(_cards(catalogue, series) if fits_names else _keywords(catalogue, series)),
+        "segments": [_segment(segment, fields) for segment in series.segments.values()],
         "links": [
             {"name": link.name, "target": link.target, "kind": link.kind, "note": link.note}
             for link in series.links.values()
         ],
-        "Interval": interval(catalogue, holding),
+        "Interval": interval(catalogue, holding) | ({"HasShadow": "no"} if owner else {}),
+        **({"processing_size_ratio": size_ratio(processing, _shape(catalogue, holding))} if processing else {}),
         "runtime": _since(began),
         "status": 0,
     }
@@ -146,6 +171,27 @@ def _record(catalogue: Catalogue, holding: Holding, *, last: bool) -> tuple[str,
     return (names()[0], numbers()[0]) if table.read(-1 if last else 1) else ("NA", "NA")
 
 
+def _shape(catalogue: Catalogue, holding: Holding) -> Shape:
+    """
+    What the images of the newest record are.
+    """
+    series = holding.series
+    table = Table(Selection(catalogue, RecordSet(series.name, (RecordNumbers((Extreme(last=True, index=True),)),))))
+    scale = None if series.keyword("CDELT1") is None else table.texts("CDELT1")
+    segments = [table.segment(name) for name in list(series.segments)[:1]]
+    if not table.read():
+        return Shape(None, None)
+    axes = [int(axis) for told in segments for axis in told()["dims"][0].split("x") if axis.isdigit()]
+    return Shape(math.prod(axes) if axes else None, None if scale is None else _number(scale()[0]))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:  # MISSING
+        return None
+
+
 def _prime_key(series: Series, name: str) -> dict[str, Any]:
     keyword = series.keyword(name)
     if keyword is None or not keyword.is_slotted:
@@ -162,6 +208,14 @@ def _keywords(catalogue: Catalogue, series: Series) -> Iterator[dict[str, str]]:
         yield described
         if keyword.fits_alias and keyword.fits_alias != keyword.name:
             yield {**described, "name": keyword.fits_alias}
+
+
+def _cards(catalogue: Catalogue, series: Series) -> Iterator[dict[str, str]]:
+    for keyword in series.keywords.values():
+        if not series.is_implicit(keyword.name) and not series.is_alias(keyword.name):
+            scope = {"recscope": "variable"} if keyword.is_per_segment else {}
+            name = headers.card_name(keyword) or keyword.name
+            yield {**_keyword(catalogue, series, keyword), **scope, "name": name}
 
 
 def _keyword(catalogue: Catalogue, series: Series, keyword: Keyword) -> dict[str, str]:
@@ -199,8 +253,10 @@ def _linked(catalogue: Catalogue, series: Series, text: str, depth: int = 4) -> 
     return _linked(catalogue, target, keyword.link, depth - 1)
 
 
-def _segment(segment: Segment) -> dict[str, Any]:
+def _segment(segment: Segment, fields: Fields | None) -> dict[str, Any]:
     linked = segment.link is not None
+    if linked and fields is not None and (there := fields.find_segment(segment.name)) is not None:
+        return {**_segment(there.segment, None), "name": segment.name, "note": segment.note or there.segment.note}
     return {
         "name": segment.name,
         "type": segment.type,

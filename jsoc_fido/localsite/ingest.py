@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
@@ -45,6 +46,11 @@ COMPRESSIONS = {
     "PLIO_1": "PLIO",
     "HCOMPRESS_1": "HCompress",
 }
+
+#: Beginning of the names of folders in which files are prepared.
+PREFIX = ".ingest"
+
+DAY = 86400
 
 _DRMS_ID = re.compile(r"(?P<series>[\w.]+):\d+:(?P<segment>\w+)")
 
@@ -128,10 +134,20 @@ def ingest(site: Path | str | Catalogue, files: Iterable[Path | str], series: st
         sources = [_read(catalogue, Path(path), series) for path in files]
         # On the same file system as the storage, so that finished files move there in no time.
         try:
-            with tempfile.TemporaryDirectory(prefix=".ingest", dir=catalogue.directory) as folder:
+            _remove_leftovers(catalogue.directory)
+            with tempfile.TemporaryDirectory(prefix=PREFIX, dir=catalogue.directory) as folder:
                 return _add(catalogue, sources, Path(folder))
         except OSError as err:
             raise DataError(f"The site {catalogue.directory} cannot be written: {err.strerror or err}.") from err
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """
+    Remove what was left by those that were killed; nobody works on a folder for a day without changing it.
+    """
+    for folder in directory.glob(f"{PREFIX}*"):
+        if folder.stat().st_mtime < time.time() - DAY:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(catalogue: Catalogue, path: Path, name: str | None) -> _Source:

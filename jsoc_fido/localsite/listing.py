@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,9 +17,11 @@ from jsoc_fido.localsite import schema, values
 from jsoc_fido.localsite.catalogue import STORAGE, Catalogue
 from jsoc_fido.localsite.fields import Field, Fields
 from jsoc_fido.localsite.select import Selection
+from jsoc_fido.localsite.spool import Piece, Reply, Spool
+from jsoc_fido.recordset import RecordSet
 from jsoc_fido.series import Keyword
 
-__all__ = ["Table", "json_text", "rs_list"]
+__all__ = ["Maker", "Table", "json_text", "record_sets", "requested", "rs_list"]
 
 ALL = "**ALL**"
 NONE = "**NONE**"
@@ -29,7 +32,14 @@ NO_TARGET = "BadSegLink"
 OFFLINE = "NoDataDirectory"
 NO_FILE = "NoDataFile"
 
+#: What ``rs_list`` tells of a segment.
+SEGMENT_ARRAYS = ("values", "dims", "cparms", "bzeros", "bscales")
+
+#: Gives a column once the records are read.
 Maker = Callable[[], Sequence[Any]]
+
+#: Makes texts of the values of a keyword.
+Printer = Callable[[Keyword, Sequence[Any]], list[str | None]]
 
 
 def json_text(value: object) -> str:
@@ -49,12 +59,14 @@ class Table:
         The records.
     exact
         Whether numbers and times are printed with all their digits.
+    bits
+        Whether they are printed as patterns of bits.
     """
 
-    def __init__(self, selection: Selection, *, exact: bool = False) -> None:
+    def __init__(self, selection: Selection, *, exact: bool = False, bits: bool = False) -> None:
         self.selection = selection
         self.fields = selection.fields
-        self.exact = exact
+        self._print = values.bit_patterns if bits else partial(values.printed, exact=exact)
         self.count = 0
         self._wanted: list[sa.ColumnElement[Any]] = []
         self._numbers: dict[sa.ColumnElement[Any], int] = {}
@@ -75,14 +87,40 @@ class Table:
         int
             How many they are.
         """
-        columns = self._wanted or [self.fields.table.c.recnum]
-        rows = self.selection.rows(columns, limit=limit)
+        self._find_offline()
+        self._hold(self.selection.rows(self._asked(), limit=limit))
+        return self.count
+
+    def blocks(self, limit: int = 0) -> Iterator[int]:
+        """
+        Read the records some at a time; what was asked for gives those that were read last.
+
+        Parameters
+        ----------
+        limit
+            As for `read`.
+
+        Yields
+        ------
+        int
+            How many they are.
+        """
+        self._find_offline()
+        for rows in self.selection.blocks(self._asked(), limit=limit):
+            self._hold(rows)
+            yield self.count
+
+    def _asked(self) -> list[sa.ColumnElement[Any]]:
+        return self._wanted or [self.fields.table.c.recnum]
+
+    def _hold(self, rows: Sequence[tuple[Any, ...]]) -> None:
         self.count = len(rows)
-        self._columns = list(zip(*rows, strict=True)) or [()] * len(columns)
+        self._columns = list(zip(*rows, strict=True)) or [()] * len(self._asked())
+
+    def _find_offline(self) -> None:
         with self.selection.catalogue.engine.connect() as connection:
             offline = sa.select(schema.units.c.sunum).where(schema.units.c.online.is_(False))
             self._offline = set(connection.scalars(offline))
-        return self.count
 
     def column(self, column: sa.ColumnElement[Any]) -> Maker:
         """
@@ -122,10 +160,8 @@ class Table:
             text = filler if field.constant is None else keyword.default
             found: Maker = lambda: [text] * self.count  # noqa: E731 - a closure among others
         else:
-            native = self.native(field)
-            found = lambda: [  # noqa: E731
-                filler if text is None else text for text in values.printed(keyword, native(), exact=self.exact)
-            ]
+            stored = self.column(field.column)
+            found = lambda: _printed(keyword, stored(), filler, self._print)  # noqa: E731
         if target is None:
             return found
         return lambda: [NO_KEYWORD if number is None else text for number, text in zip(target(), found(), strict=True)]
@@ -263,13 +299,27 @@ def _choose(there: bool | None, none: str, no: str, yes: str) -> str:
     return none if there is None else yes if there else no
 
 
+def _printed(keyword: Keyword, stored: Sequence[Any], filler: str | None, printed: Printer) -> list[str | None]:
+    """
+    Print values as they are stored, each once if many are the same; ``filler`` stands for those that are missing.
+    """
+    distinct: Sequence[Any] = list(set(stored))
+    # Zero may have a sign, which prints, although it makes no difference otherwise.
+    if 2 * len(distinct) > len(stored) or (keyword.is_real and 0.0 in distinct):
+        distinct = stored
+    absent = values.missing(keyword.type)
+    present = [None if value is None or value == absent else value for value in distinct]
+    texts = [filler if text is None else text for text in printed(keyword, present)]
+    return texts if distinct is stored else list(map(dict(zip(distinct, texts, strict=True)).__getitem__, stored))
+
+
 def _missing_text(keyword: Keyword) -> str:
     absent = values.missing(keyword.type)
     return "nan" if absent is None else values.printed(keyword, [absent])[0] or ""
 
 
 def _segment_columns(rows: Iterable[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {"values": [], "dims": [], "cparms": [], "bzeros": [], "bscales": []}
+    columns: dict[str, list[Any]] = {name: [] for name in SEGMENT_ARRAYS}
     for path, dims, *scaling in rows:
         columns["values"].append(path)
         columns["dims"].append(dims)
@@ -285,10 +335,12 @@ def _segment_columns(rows: Iterable[tuple[Any, ...]]) -> dict[str, list[Any]]:
 class _Listing:
     """
     What a request asks of one record set.
+
+    Columns are known by their place: ``("keywords", 0)``, ``("segments", 0, "values")``, ``("links", 0)``.
     """
 
     def __init__(self, selection: Selection, request: "_Request") -> None:
-        self.table = Table(selection, exact=request.exact)
+        self.table = Table(selection, exact=request.exact, bits=request.bits)
         segments = request.segments_of(selection)
         sized = [name for name in segments if name.lower() in {known.lower() for known in selection.segments}]
         self.keywords: list[tuple[str, Maker]] = [
@@ -296,18 +348,50 @@ class _Listing:
             for name in request.keys_of(selection)
         ]
         self.segments = [(name, self.table.segment(name)) for name in segments]
-        self.stored = [(name, maker) for name, maker in self.segments if name in sized]
+        self.stored = [number for number, (name, _) in enumerate(self.segments) if name in sized]
         self.links = [(name, self.table.link(name)) for name in request.links_of(selection)]
         self.names = self.table.names() if request.recinfo else None
         self.online = self.table.online()
+        self.count = 0
+        #: Numbers of the segments that have a file, or at least are said to.
+        self.filled: set[int] = set()
+        self._pieces: dict[tuple[Any, ...], list[Piece]] = {}
 
-    def recinfo(self) -> list[dict[str, object]]:
-        if self.names is None:
-            return []
+    def write(self, spool: Spool, limit: int) -> int:
+        """
+        Put the columns down, and tell how many records they have.
+        """
+        for count in self.table.blocks(limit):
+            self.count += count
+            for number, (_, maker) in enumerate(self.keywords):
+                self._put(spool, ("keywords", number), maker())
+            for number, (_, maker) in enumerate(self.links):
+                self._put(spool, ("links", number), maker())
+            segments = [maker() for _, maker in self.segments]
+            for number, columns in enumerate(segments):
+                if any(path != NO_FILE for path in columns["values"]):
+                    self.filled.add(number)
+                for name, column in columns.items():
+                    self._put(spool, ("segments", number, name), column)
+            if self.names is not None:
+                self._put(spool, ("recinfo",), self._recinfo(self.names, [segments[number] for number in self.stored]))
+        return self.count
+
+    def _put(self, spool: Spool, place: tuple[Any, ...], column: Sequence[Any]) -> None:
+        if len(column):
+            self._pieces.setdefault(place, []).append(spool.add(json_text(column)[1:-1]))
+
+    def pieces(self, *place: Any) -> list[Piece]:
+        """
+        Where a column is, without brackets.
+        """
+        return self._pieces.get(place, [])
+
+    def _recinfo(self, names: Maker, stored: Iterable[dict[str, list[Any]]]) -> list[dict[str, object]]:
         there = [bool(flag) for flag in self.online()]
-        for _, maker in self.stored:
-            there = [known and path != OFFLINE for known, path in zip(there, maker()["values"], strict=True)]
-        return [{"name": name, "online": int(flag)} for name, flag in zip(self.names(), there, strict=True)]
+        for columns in stored:
+            there = [known and path != OFFLINE for known, path in zip(there, columns["values"], strict=True)]
+        return [{"name": name, "online": int(flag)} for name, flag in zip(names(), there, strict=True)]
 
 
 class _Request:
@@ -315,10 +399,11 @@ class _Request:
     The lists of a request, and what they mean for a series.
     """
 
-    def __init__(self, key: str, seg: str, link: str, *, recinfo: bool, exact: bool) -> None:
-        self.keys, self.segments, self.links = (_split(text) for text in (key, seg, link))
+    def __init__(self, key: str, seg: str, link: str, *, recinfo: bool, exact: bool, bits: bool) -> None:
+        self.keys, self.segments, self.links = (requested(text) for text in (key, seg, link))
         self.recinfo = recinfo
         self.exact = exact
+        self.bits = bits
 
     @property
     def is_general(self) -> bool:
@@ -334,7 +419,29 @@ class _Request:
         return list(_expand(self.links, lambda: selection.series.links))
 
 
-def _split(text: str) -> list[str]:
+def record_sets(ds: str) -> tuple[RecordSet, ...]:
+    """
+    Read record sets, in JSOC's words if they cannot be read (contract B.3).
+    """
+    try:
+        return recordset.parse_list(ds)
+    except QueryError as err:
+        shown = repr(ds)[1:-1]  # in one line
+        raise QueryError(f"invalid record-set specification `{shown}`: {err}") from err
+
+
+def _selection(catalogue: Catalogue, record_set: RecordSet) -> Selection:
+    try:
+        catalogue.series(record_set.series)
+    except QueryError as err:
+        raise QueryError(" jsoc_info: series not found.") from err
+    return Selection(catalogue, record_set)
+
+
+def requested(text: str) -> list[str]:
+    """
+    The names in a list, up to ``**NONE**`` (contract B.5).
+    """
     names = [name for name in text.split(",") if name]
     return names[: names.index(NONE)] if NONE in names else names
 
@@ -357,7 +464,8 @@ def rs_list(
     limit: int = 0,
     recinfo: bool = False,
     exact: bool = False,
-) -> str:
+    bits: bool = False,
+) -> Reply:
     """
     Answer ``rs_list``.
 
@@ -375,11 +483,13 @@ def rs_list(
         Whether to add the names of the records.
     exact
         Whether to print numbers and times with all their digits.
+    bits
+        Whether to print them as patterns of bits.
 
     Returns
     -------
-    str
-        The reply as JSON.
+    Reply
+        The reply as JSON, which may be larger than memory; it has to be read or closed.
 
     Raises
     ------
@@ -387,48 +497,77 @@ def rs_list(
         If the record sets cannot be read, or do not fit the series.
     """
     began = time.perf_counter()
-    request = _Request(key, seg, link, recinfo=recinfo, exact=exact)
-    sets = recordset.parse_list(ds)
+    request = _Request(key, seg, link, recinfo=recinfo, exact=exact, bits=bits)
+    sets = record_sets(ds)
     if len(sets) > 1 and request.is_general:
         raise QueryError(f"invalid record-set specification `{ds}`; the records must belong to a single data series")
     listings = []
     left = limit
-    for record_set in reversed(sets) if limit < 0 else sets:
-        listing = _Listing(Selection(catalogue, record_set), request)
-        found = listing.table.read(left)
-        if found:
-            listings.append(listing)
-        left -= found if limit > 0 else -found
-        if limit and not left:
-            break
+    spool = Spool()
+    try:
+        for record_set in reversed(sets) if limit < 0 else sets:
+            listing = _Listing(_selection(catalogue, record_set), request)
+            found = listing.write(spool, left)
+            if found:
+                listings.append(listing)
+            if limit:
+                left -= found if limit > 0 else -found
+                if not left:
+                    break
+    except BaseException:
+        spool.close()
+        raise
     if limit < 0:
         listings.reverse()
-    count = sum(listing.table.count for listing in listings)
-    closing = f'"count":{count},"runtime":%.3f,"status":0}}\n'
-    if not count:
-        return "{" + closing % (time.perf_counter() - began)
-    # Each column becomes text at once, so that only one of them is in memory as a list.
-    parts = []
-    if recinfo:
-        parts.append('"recinfo":' + json_text([row for listing in listings for row in listing.recinfo()]))
-    columns = zip(*(listing.keywords for listing in listings), strict=False)
-    parts.append('"keywords":[' + ",".join(_columns_text(columns)) + "]")
-    parts.append('"segments":[' + ",".join(_segments_text(listings, keep_empty=ALL not in request.segments)) + "]")
-    columns = zip(*(listing.links for listing in listings), strict=False)
-    parts.append('"links":[' + ",".join(_columns_text(columns)) + "]")
-    return "{" + ",".join(parts) + "," + closing % (time.perf_counter() - began)
+    parts: list[str | Piece] = ["{"]
+    if listings:
+        if recinfo:
+            parts += ['"recinfo":', *_array(listings, "recinfo"), ","]
+        parts += _members(listings, request)
+    runtime = time.perf_counter() - began
+    parts.append(f'"count":{sum(listing.count for listing in listings)},"runtime":{runtime:.3f},"status":0}}\n')
+    return Reply(spool, parts)
 
 
-def _columns_text(columns: Iterable[Sequence[tuple[str, Maker]]]) -> Iterator[str]:
-    for parts in columns:
-        yield json_text({"name": parts[0][0], "values": [value for _, maker in parts for value in maker()]})
+def _members(listings: Sequence[_Listing], request: _Request) -> Iterator[str | Piece]:
+    """
+    Keywords, segments and links, each a list of objects.
+    """
+    first = listings[0]
+    shared = min(len(listing.segments) for listing in listings)
+    shown = [
+        number
+        for number in range(shared)
+        if ALL not in request.segments or any(number in listing.filled for listing in listings)
+    ]
+    yield '"keywords":['
+    yield from _objects(listings, "keywords", [name for name, _ in first.keywords])
+    yield '],"segments":['
+    for place, number in enumerate(shown):
+        yield f'{"," if place else ""}{{"name":{json_text(first.segments[number][0])}'
+        for part in SEGMENT_ARRAYS:
+            yield f',"{part}":'
+            yield from _array(listings, "segments", number, part)
+        yield "}"
+    yield '],"links":['
+    yield from _objects(listings, "links", [name for name, _ in first.links])
+    yield "],"
 
 
-def _segments_text(listings: Sequence[_Listing], *, keep_empty: bool) -> Iterator[str]:
-    for parts in zip(*(listing.segments for listing in listings), strict=False):
-        merged: dict[str, list[Any]] = {}
-        for _, maker in parts:
-            for name, column in maker().items():
-                merged.setdefault(name, []).extend(column)
-        if keep_empty or any(path != NO_FILE for path in merged["values"]):
-            yield json_text({"name": parts[0][0], **merged})
+def _objects(listings: Sequence[_Listing], member: str, names: Iterable[str]) -> Iterator[str | Piece]:
+    for number, name in enumerate(names):
+        yield f'{"," if number else ""}{{"name":{json_text(name)},"values":'
+        yield from _array(listings, member, number)
+        yield "}"
+
+
+def _array(listings: Sequence[_Listing], *place: Any) -> Iterator[str | Piece]:
+    """
+    The values of a column in all record sets.
+    """
+    yield "["
+    for number, piece in enumerate(piece for listing in listings for piece in listing.pieces(*place)):
+        if number:
+            yield ","
+        yield piece
+    yield "]"

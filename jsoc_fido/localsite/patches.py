@@ -210,19 +210,22 @@ class Sharp(HMI):
         now = ephemeris(group.time)
         patch = EqualArea.around(region, size) if self.equal_area else CutOut.around(region, size)
         moved = region if self.harp is not None else None
-        scenes = []
+        scenes, cells = [], []
         pointing: dict[str, list[float]] = {}
         for index, time in enumerate(group.time):
             view, cards = patch.view(region, now, index)
             surface = surroundings(float(time), moved)
             scenes.append(Scene.of(view, surface, now, index, int(group.number[index])))
+            cells.append(patch.cells(view, float(now.rsun_obs[index])))
             for name, value in cards.items():
                 pointing.setdefault(name, []).append(value)
         cubes = _cubes(group.series, scenes)
         columns = {**housekeeping.SHARP, **{name: np.array(values) for name, values in pointing.items()}}
         columns |= {"IMCRPIX1": 2048.5, "IMCRPIX2": 2048.5, "IMCRVAL1": 0.0, "IMCRVAL2": 0.0}
         columns |= {**_by_segment(group.series, cubes), **self.observed(group, now), **solar(now, CAMERA.scale)}
-        columns |= _followed(region, now) | _measured(scenes, patch.cell(now))
+        columns |= _followed(region, now) | _measured(scenes, np.stack(cells))
+        if region.emerging:
+            columns["MEANJZH"] = np.array([region.helicity(float(time)) for time in group.time])
         return columns, cubes
 
 
@@ -252,11 +255,11 @@ class CutOut:
         degree = np.deg2rad(960.0)  # arcseconds on the Sun, in the middle of the disk
         return cls(cdelt, *(max(8, round(extent * degree / cdelt)) for extent in (region.width, region.height)))
 
-    def cell(self, now: Ephemeris) -> np.ndarray:
+    def cells(self, view: images.View, radius: float) -> np.ndarray:
         """
-        Area of a pixel in squares of the solar radius.
+        Area on the Sun that each pixel sees, in squares of the solar radius, which is so many arcseconds.
         """
-        return (self.cdelt / now.rsun_obs) ** 2
+        return (self.cdelt / radius) ** 2 / np.maximum(view.mu, 0.1)
 
     def view(self, region: Region, now: Ephemeris, index: int) -> tuple[images.View, dict[str, float]]:
         """
@@ -306,11 +309,11 @@ class EqualArea:
         cdelt = max(0.03, 0.03 * CAMERA.pixels / size / 8)
         return cls(cdelt, *(max(8, round(extent / cdelt)) for extent in (region.width, region.height)))
 
-    def cell(self, now: Ephemeris) -> np.ndarray:
+    def cells(self, view: images.View, radius: float) -> np.ndarray:  # noqa: ARG002 - this map does not depend on it
         """
-        Area of a pixel in squares of the solar radius.
+        Area on the Sun that each pixel sees, in squares of the solar radius: the same for all.
         """
-        return np.full(len(now), np.deg2rad(self.cdelt) ** 2)
+        return np.full(view.mu.shape, np.deg2rad(self.cdelt) ** 2)
 
     def view(self, region: Region, now: Ephemeris, index: int) -> tuple[images.View, dict[str, float]]:
         """
@@ -355,23 +358,30 @@ def _followed(region: Region, now: Ephemeris) -> Columns:
     }  # fmt: skip
 
 
-def _measured(scenes: list[Scene], cell: np.ndarray) -> Columns:
+def _measured(scenes: list[Scene], cells: np.ndarray) -> Columns:
     """
     The keywords of areas and fluxes, measured; and those of space weather, which here only grow with the flux.
+
+    Parameters
+    ----------
+    scenes
+        The patches.
+    cells
+        Area on the Sun of each of their pixels, in squares of the solar radius.
     """
     line_of_sight = np.stack([np.nan_to_num(scene.line_of_sight) for scene in scenes])
     radial = np.stack([np.nan_to_num(scene.field.radial) for scene in scenes])
     on = np.stack([scene.view.on for scene in scenes])
     active = np.stack([scene.active for scene in scenes])
-    foreshortening = np.stack([1.0 / np.maximum(scene.view.mu, 0.1) for scene in scenes])
+    projected = cells * np.stack([scene.view.mu for scene in scenes])
 
     def total(values: np.ndarray) -> np.ndarray:
         return values.sum(axis=(1, 2), dtype=float)
 
     pixels, strong = total(on), total(active)
     positive, negative = total(line_of_sight.clip(0.0)), -total(line_of_sight.clip(None, 0.0))
-    part = 1e6 / (2 * np.pi)  # micro-hemispheres
-    flux = total(np.abs(radial) * active * foreshortening) * cell * (RSUN * 100.0) ** 2
+    part = 1e6 / (2 * np.pi)  # millionths of the hemisphere, and half of those of the disk
+    flux = total(np.abs(radial) * active * cells) * (RSUN * 100.0) ** 2
     unit = flux / 1e21
     weather = {
         "USFLUX": flux, "MEANGAM": 30.0 + unit, "MEANGBT": 110.0 - unit, "MEANGBZ": 115.0 - unit,
@@ -390,11 +400,10 @@ def _measured(scenes: list[Scene], cell: np.ndarray) -> Columns:
     deviation = np.sqrt(np.maximum(total(line_of_sight**2) / inside - mean**2, 0.0))
     return weather | {name: 0.005 * weather[of] for name, of in errors.items()} | {
         "R_VALUE": np.log10(np.maximum(flux / 1e18, 1.0)), "CMASK": strong, "NPIX": pixels.astype(int),
-        "NACR": strong.astype(int), "SIZE": total(on / foreshortening) * cell * 2 * part,
-        "AREA": total(on * foreshortening) * cell * part,
-        "SIZE_ACR": total(active / foreshortening) * cell * 2 * part,
-        "AREA_ACR": total(active * foreshortening) * cell * part, "MTOT": positive + negative,
-        "MNET": positive - negative, "MPOS_TOT": positive, "MNEG_TOT": negative, "MMEAN": mean, "MSTDEV": deviation,
+        "NACR": strong.astype(int), "SIZE": total(on * projected) * 2 * part, "AREA": total(on * cells) * part,
+        "SIZE_ACR": total(active * projected) * 2 * part, "AREA_ACR": total(active * cells) * part,
+        "MTOT": positive + negative, "MNET": positive - negative, "MPOS_TOT": positive, "MNEG_TOT": negative,
+        "MMEAN": mean, "MSTDEV": deviation,
         # What the two series call the flux, the gradient and the pixels of the line of sight field.
         "INVKEYI3": strong.astype(int), "INVKEYD1": 0.7 * flux, "INVKEYD2": 0.6 * weather["MEANGBT"],
         "INVNPRCS": strong.astype(int), "INVVLAVE": 0.7 * flux, "INVBLAVE": 0.6 * weather["MEANGBT"],

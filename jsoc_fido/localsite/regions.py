@@ -2,7 +2,8 @@
 Invented active regions: which there are at a time, where, and what their field is.
 
 Everything follows from a region's number, so the same time always has the same regions. Numbers are those that HARPs
-had about then; latitudes, tilts and polarities follow the laws of Spoerer, Joy and Hale.
+had about then; latitudes, tilts and polarities follow the laws of Spoerer, Joy and Hale. One region is not invented but
+drawn after a real one.
 """
 
 from dataclasses import dataclass, replace
@@ -31,6 +32,10 @@ _DATES = (
 _TIMES = np.array([times.parse(f"{date}_TAI") for date in _DATES])
 _HARPS = np.array([1, 377, 3580, 4315, 7115, 7420, 8088, 11465, 17000])
 _NOAA = np.array([11065, 11158, 11940, 12104, 12673, 12764, 12966, 13730, 14900])
+#: HARP number of the one that is not invented.
+_EMERGING = 4315
+#: What is invented stays so far away from it that the patches do not overlap, degrees.
+_CLEAR = 30.0
 #: A region of five degrees lives about twice this many days.
 _LIFE = 1.7
 #: A region is followed while it is nearer than this to the central meridian, degrees.
@@ -68,6 +73,8 @@ class Region:
         Largest radial field, gauss.
     leading
         Sign of the polarity in the west.
+    emerging
+        Whether its flux emerges while it is on the disk, and it does not decay before it leaves.
     """
 
     number: int
@@ -81,6 +88,7 @@ class Region:
     tilt: float
     field: float
     leading: int
+    emerging: bool = False
 
     @property
     def width(self) -> float:
@@ -100,8 +108,23 @@ class Region:
         """
         Its field at a time as a part of the largest: it grows and decays.
         """
-        phase = np.clip((time - self.first) / max(self.last - self.first, 1.0), 0.0, 1.0)
+        phase = self._phase(time)
+        if self.emerging:
+            return float(0.35 + 0.65 * phase**2 * (3.0 - 2.0 * phase))
         return float(0.35 + 0.65 * np.sin(np.pi * phase))
+
+    def helicity(self, time: float) -> float:
+        """
+        Mean current helicity of an emerging region at a time, G^2/m: the flux that comes up first is the most twisted.
+        """
+        phase = self._phase(time)
+        return float(0.0035 - 0.0055 * phase - 0.0085 * np.exp(-(((phase - 0.38) / 0.18) ** 2)))
+
+    def _phase(self, time: float) -> float:
+        """
+        How much of the time that it is seen is over.
+        """
+        return float(np.clip((time - self.first) / max(self.last - self.first, 1.0), 0.0, 1.0))
 
     def meridian_distance(self, time: float) -> float:
         """
@@ -117,11 +140,37 @@ def _carrington(time: float) -> float:
     return float(-(time - _START_2145) / DAY * _ROTATION % 360.0)
 
 
+def _emerging() -> Region:
+    """
+    The HARP which Glogowski et al. (2019, Journal of Open Source Software 4, 1614) show.
+
+    It is seen when its real records have a flux, in the south-east first, and grows and twists about as they say.
+    """
+    first, last = times.parse("2014.07.02_03:00:00_TAI"), times.parse("2014.07.12_11:00:00_TAI")
+    crossing = (first + last) / 2
+    return Region(
+        number=_EMERGING,
+        noaa=12104,
+        longitude=_carrington(crossing),
+        latitude=-12.0,
+        crossing=crossing,
+        first=_slot(first),
+        last=_slot(last),
+        size=5.5,
+        tilt=5.0,
+        field=1750.0,
+        leading=1,
+        emerging=True,
+    )
+
+
 @lru_cache(maxsize=4096)
 def region(number: int) -> Region:
     """
     The region of a number.
     """
+    if number == _EMERGING:
+        return _emerging()
     random = np.random.default_rng(number)
     crossing = float(np.interp(number, _HARPS, _TIMES)) + (random.random() - 0.5) * 10.0 * DAY
     noaa = round(float(np.interp(number, _HARPS, _NOAA)))
@@ -189,7 +238,18 @@ def between(start: float, end: float) -> list[Region]:
     lowest = int(np.interp(start - 16.0 * DAY, _TIMES, _HARPS))
     highest = int(np.interp(end + 16.0 * DAY, _TIMES, _HARPS))
     found = (region(number) for number in range(lowest, highest + 1))
-    return [item for item in found if item.first <= end and item.last >= start]
+    return [item for item in found if item.first <= end and item.last >= start and not _in_the_way(item)]
+
+
+def _in_the_way(item: Region) -> bool:
+    """
+    Whether an invented region would lie where the real one is.
+    """
+    real = region(_EMERGING)
+    if item.number == _EMERGING or item.last < real.first or item.first > real.last:
+        return False
+    apart = (item.longitude - real.longitude + 180.0) % 360.0 - 180.0
+    return abs(apart) < _CLEAR and abs(item.latitude - real.latitude) < _CLEAR
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 Replies to requests for staged files, and what they are made of (contract B.12 to B.16).
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,10 +15,10 @@ from jsoc_fido.localsite.listing import NO_FILE, NO_TARGET, Table
 from jsoc_fido.localsite.select import Selection
 from jsoc_fido.recordset import RecordSet
 
-__all__ = ["Found", "RefusedError", "TooLargeError", "queued", "quick", "unfinished"]
+__all__ = ["Found", "Index", "PlainText", "RefusedError", "TooLargeError", "formatted", "queued", "quick", "unfinished"]
 
 #: Statuses of requests (contract B.16).
-DONE, RUNNING, QUEUED, TOO_LARGE, FAILED, EXPIRED, BUSY, NOT_ONLINE = 0, 1, 2, 3, 4, 5, 7, 25
+DONE, RUNNING, QUEUED, TOO_LARGE, FAILED, EXPIRED, BUSY, TEST, NOT_ONLINE = 0, 1, 2, 3, 4, 5, 7, 12, 25
 
 HELP = "jsoc_help@jsoc.stanford.edu"
 
@@ -44,7 +46,7 @@ class TooLargeError(RefusedError):
     """
 
     def __init__(self, order: Mapping[str, Any], most: float) -> None:
-        super().__init__(TOO_LARGE, f"Request exceeds max byte limit of {most:g}MB")
+        super().__init__(TOO_LARGE, f"Request exceeds max byte limit of {most:.15g}MB")
         self.reply = {
             "requestid": "VOID",
             "method": order["method"],
@@ -55,6 +57,28 @@ class TooLargeError(RefusedError):
             "size": order["megabytes"],
             "error": str(self),
         }
+
+
+class Index(dict[str, Any]):
+    """
+    The reply about a finished request, which is its ``index.json`` as it is: a member may come twice (contract B.15).
+
+    Parameters
+    ----------
+    text
+        The file.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(json.loads(text))
+        self.text = text
+
+    @classmethod
+    def read(cls, path: Path) -> "Index":
+        """
+        Read the file.
+        """
+        return cls(path.read_text("ascii"))
 
 
 class Found:
@@ -74,8 +98,10 @@ class Found:
             raise QueryError(f"Can not open RecordSet, bad query or too many records: {record_set}")
         self.recnums = list(numbers())
         self.size = sum(size or 0 for size in sizes())
+        files = [maker() for maker in segments]
         #: By segment, then by record.
-        self.paths = [maker()["values"] for maker in segments]
+        self.paths = [columns["values"] for columns in files]
+        self.is_compressed = any(any(columns["cparms"]) for columns in files)
         self.names = [maker() for maker in names]
         own = [name for name in self.segments if selection.series.segments[name].link is None]
         self.without_storage = bool(own) and any(there is None for there in stored())
@@ -105,12 +131,12 @@ def quick(found: Sequence[Found], order: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def queued(row: sa.Row[Any], *, wait: int) -> dict[str, Any]:
+def queued(row: sa.Row[Any], *, wait: int, status: int = QUEUED) -> dict[str, Any]:
     """
     Reply to a request that was taken, now or earlier (contract B.13b, c).
     """
     return {
-        "status": QUEUED,
+        "status": status,
         "requestid": row.requestid,
         "method": row.method,
         "protocol": row.protocol,
@@ -138,3 +164,37 @@ def unfinished(row: sa.Row[Any], status: int, *, wait: int, error: str = "") -> 
     if status > QUEUED:
         reply |= {"contact": HELP}
     return reply
+
+
+class PlainText(str):
+    """
+    A reply that is no JSON.
+    """
+
+    __slots__ = ()
+
+
+def formatted(reply: Mapping[str, Any], form: str | None) -> Mapping[str, Any] | PlainText:
+    """
+    Write a reply as text, if that is the form which was asked for (contract B.13).
+
+    Parameters
+    ----------
+    reply
+        The reply.
+    form
+        The parameter ``format``: ``json`` or ``txt``; anything else is taken for ``json``.
+
+    Examples
+    --------
+    >>> print(formatted({"status": 4, "error": "no records"}, "txt"), end="")
+    status=4
+    error=no records
+    """
+    if form != "txt":
+        return reply
+    lines = [f"{name}={value}" for name, value in reply.items() if name != "data"]
+    if "data" in reply:
+        data = reply["data"].values() if isinstance(reply["data"], dict) else reply["data"]
+        lines += ["# DATA", *("\t".join(map(str, row.values())) for row in data)]
+    return PlainText("".join(f"{line}\n" for line in lines))

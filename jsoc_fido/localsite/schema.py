@@ -15,7 +15,7 @@ from jsoc_fido.series import Keyword, Link, NameMap, Series
 
 __all__ = ["complete", "counters", "data_table", "link_column", "metadata", "requests", "series_table", "site", "units"]
 
-VERSION = "1"
+VERSION = "2"
 
 metadata = sa.MetaData()
 
@@ -62,16 +62,21 @@ requests = sa.Table(
     sa.Column("submitted", sa.Float(53), nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
     sa.Column("requester", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False, default=""),
     sa.Column("method", sa.Text, nullable=False),
     sa.Column("protocol", sa.Text, nullable=False),
     sa.Column("filename_format", sa.Text, nullable=False),
     sa.Column("series", sa.Text, nullable=False),
     sa.Column("recnums", sa.JSON, nullable=False),
     sa.Column("segments", sa.JSON, nullable=False),
+    sa.Column("steps", sa.JSON, nullable=False, default=list),
     sa.Column("megabytes", sa.Integer, nullable=False),
     sa.Column("sunum", sa.BigInteger),
+    sa.Column("finished", sa.Float(53)),
     sa.Column("error", sa.Text),
     sa.Index("requests by hash", "hash"),
+    # What waits is looked for with every request, and when the site starts.
+    sa.Index("requests by status", "status", "submitted"),
 )
 
 TYPES: dict[str, sa.types.TypeEngine[Any]] = {

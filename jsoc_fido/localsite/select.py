@@ -2,7 +2,7 @@
 From a record set to the records: SQL with bound parameters (contract A.8 to A.12).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,6 +26,9 @@ SAME_TIME = 5e-7
 
 #: How far a real key may be from a multiple of its skip, in units of the start value (contract A.5).
 TOLERANCE = 2e-11
+
+#: Records that are in memory at the same time when many are told.
+BLOCK = 2000
 
 Clause = Callable[[sa.FromClause], sa.ColumnElement[bool]]
 
@@ -104,17 +107,41 @@ class Selection:
         order = [*schema.prime_columns(self.series, self.table), self.table.c.recnum]
         ascending = [column.asc().nulls_last() for column in order]
         descending = [column.desc().nulls_first() for column in order]
-        # The labels keep a column that is asked for twice from being taken for one.
-        labelled = [column.label(f"c{number}") for number, column in enumerate(columns)]
         statement = (
-            sa.select(*labelled)
-            .select_from(self.fields.source)
+            self._columns(columns)
             .where(self._condition)
             .order_by(*(descending if limit < 0 else ascending))
             .limit(min(abs(limit) or MOST_RECORDS, MOST_RECORDS))
         )
         found = self._execute(statement)
         return found[::-1] if limit < 0 else found
+
+    def blocks(self, columns: Sequence[sa.ColumnElement[Any]], *, limit: int = 0) -> Iterator[list[tuple[Any, ...]]]:
+        """
+        The same, some records at a time. A row may have more columns at its end.
+
+        Parameters
+        ----------
+        columns, limit
+            As for `rows`.
+
+        Raises
+        ------
+        QueryError
+            If the database cannot carry the filters out.
+        """
+        # Which records, and in which order, is found out with no more than it takes; they do not change any more.
+        recnums = [recnum for (recnum,) in self.rows([self.table.c.recnum], limit=limit)]
+        for start in range(0, len(recnums), BLOCK):
+            block = recnums[start : start + BLOCK]
+            statement = self._columns([*columns, self.table.c.recnum]).where(self.table.c.recnum.in_(block))
+            found = {row[-1]: row for row in self._execute(statement)}
+            yield [found[recnum] for recnum in block]
+
+    def _columns(self, columns: Sequence[sa.ColumnElement[Any]]) -> sa.Select[Any]:
+        # The labels keep a column that is asked for twice from being taken for one.
+        labelled = [column.label(f"c{number}") for number, column in enumerate(columns)]
+        return sa.select(*labelled).select_from(self.fields.source)
 
     def count(self, *, limit: int = 0) -> int:
         """

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from jsoc_fido.exceptions import DataError, TransportError
 from jsoc_fido.localsite.app import Counter, create_app
 from jsoc_fido.localsite.catalogue import Catalogue
-from jsoc_fido.localsite.exporter import Exporter, Limits
+from jsoc_fido.localsite.exporter import Exporter
+from jsoc_fido.localsite.frontdoor import Prefixed, RequestLog
+from jsoc_fido.localsite.limits import Limits
 
 __all__ = ["RunningSite", "running", "serve"]
 
@@ -86,6 +89,10 @@ def running(
     register: Iterable[str] | None = None,
     delay: float = 0.0,
     staging_time: float = 0.2,
+    read_only: bool = False,
+    request_log: Path | str | None = None,
+    root_path: str = "",
+    jsoc_limits: bool = False,
     **limits: Any,
 ) -> Iterator[RunningSite]:
     """
@@ -105,8 +112,16 @@ def running(
         Seconds to wait before each answer, as if the site were far away.
     staging_time
         Seconds that a request for staging stays in each pending state.
+    read_only
+        Whether nothing is written: no file is staged then.
+    request_log
+        File to which a line is added for each request: time, method, operation, status, bytes, seconds.
+    root_path
+        Path below which a proxy shows the site to others, such as ``/drms``.
+    jsoc_limits
+        Whether requests are limited as at JSOC, and not leniently.
     **limits
-        Members of `jsoc_fido.localsite.exporter.Limits`: ``pending``, ``megabytes``, ``repeat_hours``.
+        Single limits: members of `jsoc_fido.localsite.limits.Limits`, such as ``pending`` or ``retain_days``.
 
     Yields
     ------
@@ -116,17 +131,25 @@ def running(
     Raises
     ------
     DataError
-        If the directory holds no site, or the port is in use.
+        If the directory holds no site, the port is in use, or the log cannot be written.
     """
     listener = _listen(host, port)
     with contextlib.ExitStack() as stack:
         stack.callback(listener.close)
-        catalogue = stack.enter_context(Catalogue.open(Path(directory), database))
-        exporter = Exporter(catalogue, register=register, staging_time=staging_time, limits=Limits(**limits))
+        catalogue = stack.enter_context(Catalogue.open(Path(directory), database, read_only=read_only))
+        allowed = Limits.jsoc(**limits) if jsoc_limits else Limits(**limits)
+        exporter = Exporter(catalogue, register=register, staging_time=staging_time, limits=allowed)
         counter = Counter()
+        app: ASGIApp = create_app(catalogue, exporter, delay=delay, counter=counter)
+        root_path = f"/{inner}" if (inner := root_path.strip("/")) else ""
+        if root_path:
+            app = Prefixed(app, root_path)
+        if request_log is not None:
+            logged = app = RequestLog(app, Path(request_log))
+            stack.callback(logged.close)
         server = _Server(
             uvicorn.Config(
-                create_app(catalogue, exporter, delay=delay, counter=counter),
+                app,
                 log_level="warning",
                 access_log=False,  # a URL may hold an e-mail address
                 lifespan="off",
@@ -139,7 +162,7 @@ def running(
         thread.start()
         stack.callback(_stop, server, thread)
         _wait_until_started(server, thread)
-        yield RunningSite(_url(listener), catalogue, counter)
+        yield RunningSite(_url(listener) + root_path, catalogue, counter)
 
 
 def serve(
@@ -151,6 +174,10 @@ def serve(
     register: Iterable[str] | None = None,
     delay: float = 0.0,
     staging_time: float = 0.2,
+    read_only: bool = False,
+    request_log: Path | str | None = None,
+    root_path: str = "",
+    jsoc_limits: bool = False,
     **limits: Any,
 ) -> None:
     """
@@ -158,7 +185,9 @@ def serve(
 
     Parameters
     ----------
-    directory, port, host, database, register, delay, staging_time, **limits
+    directory, port, host, database, register, delay, staging_time
+        As for `running`.
+    read_only, request_log, root_path, jsoc_limits, **limits
         As for `running`.
 
     Raises
@@ -174,6 +203,10 @@ def serve(
         register=register,
         delay=delay,
         staging_time=staging_time,
+        read_only=read_only,
+        request_log=request_log,
+        root_path=root_path,
+        jsoc_limits=jsoc_limits,
         **limits,
     )
     # Interrupting raises KeyboardInterrupt, and the site is closed on the way out.
@@ -202,11 +235,12 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends at once over sockets that are said to be TCP; over others, each file waits 40 ms for the client.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(128)
+        listener.listen(1024)
     except OSError as err:
         listener.close()
         raise DataError(f"Cannot listen on {host} port {port}: {err.strerror}. Port 0 takes any that is free.") from err

@@ -2,8 +2,8 @@
 SQL from outside: parsed, checked against a short list of what is allowed, and built anew with bound parameters.
 
 What a ``[? ... ?]`` may hold (contract A.10): comparisons of keywords with numbers and strings, ``AND``, ``OR``,
-``NOT``, ``IN``, ``BETWEEN``, ``LIKE``, ``IS NULL`` (a missing value), arithmetic, operations on bits, ``$(time)`` and
-``drms.image_exists(keyword)``. Nothing of the text itself reaches the database.
+``NOT``, ``IN``, ``BETWEEN``, ``LIKE``, ``strpos``, ``left``, ``right``, ``IS NULL`` (a missing value), arithmetic,
+operations on bits, ``$(time)`` and ``drms.image_exists(keyword)``. Nothing of the text itself reaches the database.
 """
 
 import operator
@@ -61,6 +61,7 @@ PARTS: dict[type[exp.Expression], set[str]] = {
     exp.Like: {"this", "expression", "negate"},
     exp.Literal: {"this", "is_string"},
     exp.Column: {"this"},
+    exp.StrPosition: {"this", "substr"},
 }
 
 
@@ -179,7 +180,7 @@ class _Compiler:
         this, other = self.visit(node.this), self.visit(node.expression)
         if other.kind != "null":
             raise QueryError(f"{node.sql(dialect='postgres')!r} is not allowed; IS goes with NULL.")
-        absent = this.sql.is_(None)
+        absent = _typed(this, other).is_(None)
         if this.keyword is not None and (stand_in := values.missing(this.keyword.type)) is not None:
             absent = sa.or_(absent, this.sql == stand_in)
         return Operand(absent, "truth")
@@ -189,6 +190,28 @@ class _Compiler:
         if this.kind != "string" or pattern.kind != "quoted":
             raise QueryError(f"{node.sql(dialect='postgres')!r}: LIKE goes with a string keyword and a quoted text.")
         return Operand(this.sql.like(pattern.text), "truth")
+
+    def visit_strposition(self, node: exp.StrPosition) -> Operand:
+        this, part = self.visit(node.this), self.visit(node.args["substr"])
+        if this.kind != "string" or part.kind != "quoted":
+            raise QueryError(f"{node.sql(dialect='postgres')!r}: strpos goes with a string keyword and a quoted text.")
+        function = sa.func.strpos if self.fields.catalogue.engine.dialect.name == "postgresql" else sa.func.instr
+        return Operand(function(this.sql, part.text), "number")
+
+    def visit_left(self, node: exp.Left) -> Operand:
+        text, length = self.part_of_text(node)
+        return Operand(sa.func.substr(text, 1, length), "string")
+
+    def visit_right(self, node: exp.Right) -> Operand:
+        text, length = self.part_of_text(node)
+        # Of a shorter text nothing is left that could be compared with so many characters.
+        return Operand(sa.func.substr(text, sa.func.length(text) - (length - 1), length), "string")
+
+    def part_of_text(self, node: exp.Left | exp.Right) -> tuple[Any, int]:
+        this, length = self.visit(node.this), self.visit(node.expression)
+        if this.kind != "string" or not length.text.isdecimal() or length.kind != "number":
+            raise QueryError(f"{node.sql(dialect='postgres')!r} goes with a string keyword and a number of characters.")
+        return this.sql, int(length.text)
 
     def visit_neg(self, node: exp.Neg) -> Operand:
         return Operand(-self.number(self.visit(node.this)), "number")
@@ -249,6 +272,11 @@ class _Compiler:
         kinds = {left.kind, right.kind}
         if "truth" in kinds:
             raise QueryError("A condition cannot be compared with something in an SQL condition.")
+        if right.kind == "quoted" and left.kind == "number" and right.text.strip().lower() == "nan":
+            if compare not in {operator.eq, operator.ne}:
+                raise QueryError("'NaN' is neither less nor more than anything in an SQL condition.")
+            # What is not a number is nothing in these tables.
+            return Operand(compare(left.sql, sa.null()), "truth")
         return Operand(compare(_typed(left, right), _typed(right, left)), "truth")
 
 

@@ -3,21 +3,31 @@ Writing the files of a request, and the list of them (contract B.15, D, E.7).
 """
 
 import json
+import math
 import shutil
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from jsoc_fido import headers
+import numpy as np
+
+from jsoc_fido import headers, subsets
 from jsoc_fido.exceptions import DataError, ExportError
 from jsoc_fido.localsite.catalogue import STORAGE, Catalogue
-from jsoc_fido.localsite.fields import Field
 from jsoc_fido.localsite.filenames import FileNames
+from jsoc_fido.localsite.keywords import Keywords
 from jsoc_fido.localsite.listing import NO_FILE, Table
+from jsoc_fido.localsite.pictures import KINDS, Movie, Rendering
+from jsoc_fido.localsite.processing import Step, process
+from jsoc_fido.localsite.processing.picture import read
 from jsoc_fido.localsite.select import Selection
-from jsoc_fido.series import NameMap, Series
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["Job", "StagingStoppedError", "stage"]
 
@@ -25,6 +35,12 @@ MEGABYTE = 1 << 20
 
 #: Records whose keywords are in memory at the same time.
 BATCH = 500
+
+#: Stands for a movie among the records (contract B.15).
+MOVIE = "movie of the following data"
+
+#: How much of a picture its JPEG file keeps, in per cent.
+QUALITY = 90
 
 NO_FILES = "warning=No FITS files were exported. The requested FITS files no longer exist."
 
@@ -48,10 +64,15 @@ class Job:
     series: str
     recnums: Sequence[int]
     segments: Sequence[str]
+    steps: Sequence[Step] = ()
 
     @property
     def with_headers(self) -> bool:
         return self.protocol.lower().startswith("fits")
+
+    @property
+    def rendering(self) -> Rendering | None:
+        return Rendering.parse(self.protocol) if self.protocol.partition(",")[0].lower() in KINDS else None
 
 
 @dataclass
@@ -73,7 +94,7 @@ class _Result:
 
 def stage(catalogue: Catalogue, job: Job, sunum: int, is_stopping: Callable[[], bool] = lambda: False) -> None:
     """
-    Write the files of a request, and ``index.json``, into a storage unit.
+    Write the files of a request, and ``index.json``, and make a storage unit of them when they are complete.
 
     Parameters
     ----------
@@ -95,18 +116,43 @@ def stage(catalogue: Catalogue, job: Job, sunum: int, is_stopping: Callable[[], 
     QueryError
         If the format of the file names does not fit the series.
     """
-    directory = catalogue.slot_directory(sunum)
+    unit = catalogue.staging_directory(job.requestid)
+    directory = unit / "S00000"
+    # What a site that was killed left behind.
+    shutil.rmtree(unit, ignore_errors=True)
     try:
         directory.mkdir(parents=True)
         result = _Result(directory)
-        for start in range(0, len(job.recnums), BATCH):
-            _write_batch(catalogue, job, job.recnums[start : start + BATCH], result, is_stopping)
-        _write_index(job, result, f"/{STORAGE}/D{sunum}/S00000")
+        job = _processed(catalogue, job, is_stopping)
+        place = f"/{STORAGE}/D{sunum}/S00000"
+        if (rendering := job.rendering) is not None:
+            movies = _draw(catalogue, job, rendering, result, is_stopping)
+            _write_picture_index(job, rendering, movies, result, place)
+        else:
+            for start in range(0, len(job.recnums), BATCH):
+                _write_batch(catalogue, job, job.recnums[start : start + BATCH], result, is_stopping)
+            _write_index(job, result, place)
+        unit.rename(catalogue.slot_directory(sunum).parent)
     except BaseException as err:
-        shutil.rmtree(directory.parent, ignore_errors=True)
+        shutil.rmtree(unit, ignore_errors=True)
         if isinstance(err, OSError):
-            raise DataError(f"{err.filename} cannot be written: {err.strerror}.") from err
+            raise DataError(f"{err.filename or directory} cannot be written: {err.strerror or err}.") from err
         raise
+
+
+def _processed(catalogue: Catalogue, job: Job, is_stopping: Callable[[], bool]) -> Job:
+    """
+    Carry out the processing steps of a request: what is to be exported then are the records that they make (D.2).
+    """
+    if not job.steps:
+        return job
+
+    def check() -> None:
+        if is_stopping():
+            raise StagingStoppedError("the site goes down", request_id=job.requestid)
+
+    made = process(catalogue, job.series, job.recnums, job.segments, job.steps, job.requestid, check)
+    return replace(job, series=made.series, recnums=made.recnums, segments=made.segments, steps=())
 
 
 def _write_batch(
@@ -119,7 +165,7 @@ def _write_batch(
     file_names = FileNames(job.filename_format, table, first=len(result.names))
     numbers, records = table.column(selection.table.c.recnum), table.names()
     paths = {name: table.segment(name) for name in selection.segments}
-    keywords = _Keywords(table) if job.with_headers else None
+    keywords = Keywords(table) if job.with_headers else None
     listing = _KeywordList(table) if keywords is None else None
     table.read()
     stored = {name: maker()["values"] for name, maker in paths.items()}
@@ -134,10 +180,7 @@ def _write_batch(
                     result.rows.append({"record": label, "filename": NO_FILE})
                 continue
             target = result.directory / file_names.name(place, source.name)
-            if target.exists():
-                raise DataError(
-                    f"Two files would be named {target.name}; the format {job.filename_format!r} must tell them apart."
-                )
+            _check_is_new(target, job)
             if keywords is not None and keywords.is_image(segment):
                 headers.write_fits(source, target, keywords.header(place, segment, recnum))
             else:
@@ -145,6 +188,88 @@ def _write_batch(
             result.add(label, target.name)
     if listing is not None:
         listing.append_to(result.directory / f"{job.requestid}.keywords.txt")
+
+
+def _draw(
+    catalogue: Catalogue, job: Job, rendering: Rendering, result: _Result, is_stopping: Callable[[], bool]
+) -> list[str]:
+    """
+    Draw the images of a request; give the names of the movies, one for each segment.
+    """
+    rows: dict[str, list[dict[str, str]]] = {}
+    with ExitStack() as stack:
+        movies: dict[str, Movie] = {}
+        for start in range(0, len(job.recnums), BATCH):
+            for drawing in _drawings(catalogue, job, job.recnums[start : start + BATCH], result):
+                if is_stopping():
+                    raise StagingStoppedError("the site goes down", request_id=job.requestid)
+                picture = drawing.picture(rendering)
+                picture.save(result.directory / drawing.name, "JPEG", quality=QUALITY)
+                result.add(drawing.record, drawing.name)
+                if rendering.is_movie:
+                    if drawing.segment not in movies:
+                        path = result.directory / f"{job.requestid}.{drawing.segment}.{rendering.kind}"
+                        movies[drawing.segment] = Movie(path, rendering.kind)
+                        stack.callback(movies[drawing.segment].close)
+                    movies[drawing.segment].add(picture)
+                rows.setdefault(drawing.segment, []).append(result.rows.pop())
+    for segment, frames in rows.items():
+        if segment in movies:
+            result.add(MOVIE, movies[segment].path.name)
+        result.rows += frames
+    return [movie.path.name for movie in movies.values()]
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """
+    An image that is to be drawn.
+    """
+
+    record: str
+    name: str
+    segment: str
+    pixels: np.ndarray
+    values: Mapping[str, Any]
+
+    def picture(self, rendering: Rendering) -> "Image":
+        turn = math.radians(self.values.get("CROTA2") or 0.0)
+        return rendering.draw(self.pixels, wavelength=self.values.get("WAVELNTH"), turned=math.cos(turn) < 0)
+
+
+def _drawings(catalogue: Catalogue, job: Job, recnums: Sequence[int], result: _Result) -> Iterator[_Drawing]:
+    """
+    The images of records, one after the other; what is no image, or not there, is left out.
+    """
+    every = set(job.segments) == set(catalogue.series(job.series).segments)
+    table = Table(Selection.of_records(catalogue, job.series, recnums, () if every else job.segments))
+    file_names = FileNames(job.filename_format, table, first=len(result.names))
+    records, keywords, listing = table.names(), Keywords(table), _KeywordList(table)
+    paths = {name: table.segment(name) for name in table.selection.segments if keywords.is_image(name)}
+    table.read()
+    stored = {name: maker()["values"] for name, maker in paths.items()}
+    for place, record in enumerate(records()):
+        shape: tuple[int, ...] = ()
+        for segment, files in stored.items():
+            source = catalogue.directory / files[place].lstrip("/")
+            if not files[place].startswith("/SUM") or not source.is_file():
+                continue
+            pixels, _ = read(source)
+            shape = shape or pixels.shape
+            # A list of spikes, say, is nothing to look at.
+            if pixels.ndim == 2 and pixels.shape == shape:
+                name = file_names.name(place, source.with_suffix(".jpg").name)
+                name = name if name.endswith(".jpg") else f"{name}.jpg"
+                _check_is_new(result.directory / name, job)
+                yield _Drawing(record, name, segment, pixels, keywords.values(place))
+    listing.append_to(result.directory / f"{job.requestid}.keywords.txt")
+
+
+def _check_is_new(target: Path, job: Job) -> None:
+    if target.exists():
+        raise DataError(
+            f"Two files would be named {target.name}; the format {job.filename_format!r} must tell them apart."
+        )
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -155,43 +280,6 @@ def _copy(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:  # another file system, or one without hard links
         shutil.copyfile(source, target)
-
-
-class _Keywords:
-    """
-    Headers for the records of a table.
-    """
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-        found: dict[str, Field] = {}
-        keywords = []
-        for keyword in table.fields.series.keywords.values():
-            if table.fields.series.is_implicit(keyword.name):
-                continue
-            names = [keyword.name]
-            if keyword.is_per_segment:
-                names = [f"{keyword.name}_{number:03d}" for number in range(len(table.fields.series.segments))]
-            fields = {name: known for name in names if (known := table.fields.find(name)) is not None}
-            if keyword.link is not None and (not fields or fields[keyword.name].keyword.type == "link"):
-                # A keyword whose link leads nowhere has no type, and no card (contract E.4).
-                continue
-            keywords.append(keyword if keyword.link is None else replace(fields[keyword.name].keyword, link=None))
-            found |= fields
-        self.series: Series = replace(table.fields.series, keywords=NameMap(keywords))
-        self._makers = {name: table.native(known) for name, known in found.items() if known.column is not None}
-        self._constants = {name: known.constant for name, known in found.items() if known.column is None}
-        self._columns: dict[str, Sequence[object]] = {}
-
-    def is_image(self, segment: str) -> bool:
-        known = self.table.fields.find_segment(segment)
-        return known is not None and known.segment.protocol != "generic"
-
-    def header(self, place: int, segment: str, recnum: int) -> headers.fits.Header:
-        if not self._columns:
-            self._columns = {name: maker() for name, maker in self._makers.items()}
-        values = {**self._constants, **{name: column[place] for name, column in self._columns.items()}}
-        return headers.header(self.series, values, segment=segment, recnum=recnum)
 
 
 class _KeywordList:
@@ -211,6 +299,41 @@ class _KeywordList:
                 file.write("\t".join(["record", *self.names]) + "\n")
             for row in zip(self._records(), *(maker() for maker in self._makers), strict=True):
                 file.write("\t".join(" ".join(str(text).split()) for text in row) + "\n")
+
+
+def _write_picture_index(
+    job: Job, rendering: Rendering, movies: Sequence[str], result: _Result, directory: str
+) -> None:
+    keywords = f"{job.requestid}.keywords.txt"
+    sets = subsets.by_numbers(job.series, job.recnums, tuple(job.segments))
+    # One member comes twice, as at JSOC (contract B.15).
+    members: list[tuple[str, object]] = [
+        ("reqid", job.requestid),
+        ("expversion", "0.5"),
+        ("method", job.method),
+        ("recordset", ",".join(map(str, sets))),
+        ("protocol", rendering.kind),
+        ("dir", directory),
+        ("filefmt", job.filename_format),
+        ("cparms", str(rendering)),
+        ("keywords", f"{directory}/{keywords}"),
+        ("size", f"{result.size / MEGABYTE:.6f}"),
+        ("status", "0"),
+        *([("movie name", movies[0])] if movies else []),
+        ("keywords", f"{directory}/{keywords}"),
+    ]
+    if job.method.endswith("-tar"):
+        members.append(("tarfile", f"{directory}/{job.requestid}.tar"))
+        _tar(result, result.directory / f"{job.requestid}.tar", extra=(keywords,))
+    members.append(("data", result.rows))
+    text = ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in members)
+    _save_index(result, f"{{{text}}}")
+
+
+def _save_index(result: _Result, text: str) -> None:
+    temporary = result.directory / "index.json.part"
+    temporary.write_text(text.replace("/", "\\/") + "\n", "ascii")
+    temporary.replace(result.directory / "index.json")
 
 
 def _write_index(job: Job, result: _Result, directory: str) -> None:
@@ -245,10 +368,7 @@ def _write_index(job: Job, result: _Result, directory: str) -> None:
     if job.with_headers and not result.names:
         rows = [{"record": NO_FILES, "filename": ""}]
     index["data"] = rows
-    text = json.dumps(index).replace("/", "\\/")
-    temporary = result.directory / "index.json.part"
-    temporary.write_text(text + "\n", "ascii")
-    temporary.replace(result.directory / "index.json")
+    _save_index(result, json.dumps(index))
 
 
 def _tar(result: _Result, path: Path, extra: Sequence[str]) -> None:

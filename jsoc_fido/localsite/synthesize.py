@@ -3,7 +3,7 @@ Records and small images computed from the ephemeris, for sites to learn and to 
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
@@ -12,22 +12,24 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import sqlalchemy as sa
 from astropy.time import Time
 from sunpy.time import parse_time
 
 from jsoc_fido import times
-from jsoc_fido.exceptions import QueryError
+from jsoc_fido.exceptions import DataError, QueryError
 from jsoc_fido.localsite import definitions, images, schema
 from jsoc_fido.localsite.aia import AIA, AIALevel1
 from jsoc_fido.localsite.catalogue import Catalogue
+from jsoc_fido.localsite.derived import Modes, Response, Synoptic
 from jsoc_fido.localsite.hmi import HMI
 from jsoc_fido.localsite.iris import IRIS
 from jsoc_fido.localsite.mdi import MDI
 from jsoc_fido.localsite.patches import FullDiskField, Inversion, Sharp
 from jsoc_fido.localsite.products import Columns, Cubes, Group, Product
-from jsoc_fido.localsite.records import NewRecord, StoredFile
+from jsoc_fido.localsite.records import NewRecord, StorageSlot, StoredFile
 from jsoc_fido.series import Keyword, Segment, Series
 
 __all__ = ["synthesize"]
@@ -43,6 +45,7 @@ _WRITERS = 2
 
 _EUV = (94, 131, 171, 193, 211, 304, 335)
 
+#: What instruments observe, an image or more at a time.
 PRODUCTS: dict[str, Product] = {
     "hmi.v_45s": HMI("Dopplergram"),
     "hmi.m_45s": HMI("magnetogram"),
@@ -62,6 +65,13 @@ PRODUCTS: dict[str, Product] = {
     "iris.lev1": IRIS(),
 }
 
+#: What is made of many images, or says how to use them.
+DERIVED: dict[str, Product] = {
+    "aia.response": Response(),
+    "hmi.synoptic_mr_720s": Synoptic(),
+    "hmi.v_sht_2drls": Modes(),
+}
+
 #: Series whose segments are links into another one, which is computed with them.
 _NEEDS = {"hmi.b_720s": "hmi.me_720s_fd10"}
 
@@ -74,6 +84,8 @@ def synthesize(
     *,
     size: int = 64,
     harp: int | None = None,
+    wavelength: int | None = None,
+    sample: u.Quantity | None = None,
 ) -> int:
     """
     Add computed records of a series to a site. The same call always computes the same records.
@@ -93,6 +105,11 @@ def synthesize(
     harp
         Number of one active region patch, for the SHARP series; it is put on the disk at the start if it is not there
         by itself. By default all patches that are on the disk then.
+    wavelength
+        One channel in angstroms, for the AIA series with several at a time; all of them by default.
+    sample
+        Time between records, to have long intervals without all of their records. As with `sunpy.net.attrs.Sample`
+        in a search, one of so many slots is filled, counted from that of ``start`` (contract A.12).
 
     Returns
     -------
@@ -102,30 +119,70 @@ def synthesize(
     Raises
     ------
     QueryError
-        If there is no recipe for the series, or the interval is no interval.
+        If there is no recipe for the series, the interval is no interval, or the series has no slots to sample.
     DataError
         If the site cannot be written.
     """
     definition = definitions.load(series)
     lower = definition.name.lower()
-    product = PRODUCTS.get(lower)
-    if product is None:
-        raise QueryError(
-            f"Records of {definition.name} cannot be computed. Those of {', '.join(sorted(PRODUCTS))} can."
-        )
+    known = PRODUCTS | DERIVED
+    if lower not in known:
+        raise QueryError(f"Records of {definition.name} cannot be computed. Those of {', '.join(sorted(known))} can.")
     first, last = _seconds(start), _seconds(end)
     if last < first:
         raise QueryError(f"The interval from {start} to {end} is reversed; the earlier time comes first.")
     if not 8 <= size <= 4096:
         raise QueryError(f"Images cannot have {size} pixels along an edge; 8 to 4096 can be made.")
-    if harp is not None:
-        if not isinstance(product, Sharp):
-            raise QueryError(f"{definition.name} has no patches, so no HARP can be chosen; leave harp out.")
-        product = replace(product, harp=harp)
+    product = _narrowed(definition, known[lower], harp, wavelength)
+    skip = 1 if sample is None else _skip(definition, sample)
     with nullcontext(site) if isinstance(site, Catalogue) else Catalogue.open(Path(site)) as catalogue:
         if lower in _NEEDS:
-            synthesize(catalogue, _NEEDS[lower], start, end, size=size)
-        return _fill(catalogue, definition, product, first, last, size)
+            synthesize(catalogue, _NEEDS[lower], start, end, size=size, sample=sample)
+        return _fill(catalogue, definition, product, first, last, size, skip)
+
+
+def _narrowed(series: Series, product: Product, harp: int | None, wavelength: int | None) -> Product:
+    """
+    The part of a product that is wanted.
+    """
+    if harp is not None:
+        if not isinstance(product, Sharp):
+            raise QueryError(f"{series.name} has no patches, so no HARP can be chosen; leave harp out.")
+        return replace(product, harp=harp)
+    if wavelength is not None:
+        if not isinstance(product, AIA):
+            raise QueryError(f"{series.name} has no channels to choose from; leave wavelength out.")
+        if wavelength not in product.wavelengths:
+            channels = ", ".join(map(str, product.wavelengths))
+            raise QueryError(f"{series.name} has no channel of {wavelength} angstroms; it has {channels}.")
+        return replace(product, wavelengths=(wavelength,))
+    return product
+
+
+def _skip(series: Series, sample: u.Quantity) -> int:
+    """
+    Of how many slots one is filled.
+    """
+    try:
+        seconds = float(u.Quantity(sample).to_value(u.s))
+    except (u.UnitsError, TypeError, ValueError) as err:
+        raise QueryError(f"{sample!r} is no time between records; 6 * u.hour is one.") from err
+    if not 0.0 < seconds < float("inf"):
+        raise QueryError(f"Records cannot be {sample} apart; a time longer than 0 s would do.")
+    slot = series.slot("T_REC")
+    if slot is None:
+        raise QueryError(f"{series.name} has no slots that could be sampled; leave sample out.")
+    return slot.skip(seconds)
+
+
+def _sampled(series: Series, group: Group, start: float, skip: int) -> Group:
+    """
+    The records of a group in one of so many slots, counted from the slot of a time.
+    """
+    slot = series.slot("T_REC")
+    if slot is None or skip == 1:
+        return group
+    return group[(slot.index(group.keys["T_REC"]) - slot.index(start)) % skip == 0]
 
 
 def _seconds(text: str | datetime | Time) -> float:
@@ -145,7 +202,9 @@ def _seconds(text: str | datetime | Time) -> float:
         raise QueryError(f"{text!r} is no time; '2014-01-01T00:00:00' or '2014.01.01_00:00:00_TAI' is one.") from err
 
 
-def _fill(catalogue: Catalogue, series: Series, product: Product, start: float, end: float, size: int) -> int:
+def _fill(
+    catalogue: Catalogue, series: Series, product: Product, start: float, end: float, size: int, skip: int
+) -> int:
     """
     Add the records of an interval that are not there yet.
     """
@@ -153,7 +212,8 @@ def _fill(catalogue: Catalogue, series: Series, product: Product, start: float, 
     added = existing = 0
     with ThreadPoolExecutor(_WRITERS) as pool:
         waiting: Callable[[], int] = int  # the last part, whose files are written while the next one is computed
-        for group in product.groups(series, start, end):
+        for found in product.groups(series, start, end):
+            group = _sampled(series, found, start, skip)
             new = group[~_present(catalogue, series, group)]
             existing += len(group) - len(new)
             step = max(1, min(_RECORDS, _PIXELS // size**2))
@@ -199,9 +259,11 @@ def _store(
     """
     Begin to write the files of records; what is returned waits for them and enters the records.
     """
-    slots = catalogue.allocate(series.name, len(group))
+    slots: Sequence[StorageSlot] = catalogue.allocate(series.name, len(group)) if cubes else []
     segments = [series.segments[name] for name in cubes]
-    raw = [images.scale(cubes[segment.name], segment) for segment in segments]
+    raw = [
+        cubes[segment.name] if _is_text(segment) else images.scale(cubes[segment.name], segment) for segment in segments
+    ]
     jobs = []
     for part in np.array_split(np.arange(len(group)), _WRITERS):
         files = [
@@ -209,7 +271,7 @@ def _store(
             for index in part
             for segment, image in zip(segments, raw, strict=True)
         ]
-        jobs.append(pool.submit(images.write_images, files))
+        jobs.append(pool.submit(_write_files, files))
 
     def finish() -> int:
         sizes = iter([size for job in jobs for size in job.result()])
@@ -230,12 +292,30 @@ def _store(
                     for segment, image in zip(segments, raw, strict=True)
                 },
             )
-            for row, slot in zip(rows, slots, strict=True)
+            for row, slot in zip(rows, slots or repeat(None, len(group)), strict=True)
         ]
         catalogue.add_records(series.name, records)
         return len(records)
 
     return finish
+
+
+def _is_text(segment: Segment) -> bool:
+    return segment.protocol == "generic"
+
+
+def _write_files(files: Sequence[tuple[Path, Any, Segment]]) -> list[int]:
+    """
+    Write texts and images; their sizes in bytes.
+    """
+    written = iter(images.write_images([file for file in files if not _is_text(file[2])]))
+    try:
+        return [
+            path.write_text(str(content), encoding="ascii") if _is_text(segment) else next(written)
+            for path, content, segment in files
+        ]
+    except OSError as err:
+        raise DataError(f"{err.filename} cannot be written: {err.strerror}.") from err
 
 
 def _file_name(segment: Segment) -> str:

@@ -7,6 +7,7 @@ point numbers, whose NaN not every database can hold, NULL. In Python it is None
 
 import math
 import re
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,17 +15,12 @@ import numpy as np
 
 from jsoc_fido import times
 from jsoc_fido.exceptions import DataError, QueryError
+from jsoc_fido.headers import INTERVALS
 from jsoc_fido.series import Keyword
 
-__all__ = ["decode", "default_value", "encode", "missing", "printed"]
+__all__ = ["bit_patterns", "decode", "default_value", "encode", "missing", "printed"]
 
 BITS = {"char": 8, "short": 16, "int": 32, "longlong": 64}
-
-#: Seconds per unit, for times whose unit is an interval: they print as a number (contract A.6).
-INTERVALS = {
-    "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1, "min": 60, "mins": 60, "minute": 60, "minutes": 60,
-    "hour": 3600, "hours": 3600, "day": 86400, "days": 86400, "wk": 604800, "week": 604800, "weeks": 604800,
-}  # fmt: skip
 
 _PRINTF = re.compile(
     r"(?P<before>(?:[^%]|%%)*)%(?P<flags>[-+ #0]*\d*(?:\.\d+)?)(?:hh|h|ll|l|q|L|j|z|t)?(?P<kind>[diouxXeEfFgGs])"
@@ -130,11 +126,41 @@ def printed(keyword: Keyword, values: Sequence[Any], *, exact: bool = False) -> 
     return [None if value is None else template % convert(value) for value in values]
 
 
+def bit_patterns(keyword: Keyword, values: Sequence[Any]) -> list[str | None]:
+    """
+    Print the values of a keyword as the bits that DRMS keeps of them (the parameter ``B`` of contract B.3).
+
+    Parameters
+    ----------
+    keyword
+        Gives the type. Texts are printed as they are.
+    values
+        Python values, None where missing.
+
+    Examples
+    --------
+    >>> bit_patterns(Keyword("CRVAL1", "float"), [1.5, None])
+    ['0x3FC00000', None]
+    >>> bit_patterns(Keyword("QUALITY", "int"), [-1])
+    ['0xFFFFFFFF']
+    """
+    if keyword.type == "string":
+        return printed(keyword, values)
+    if keyword.is_integer:
+        bits = BITS[keyword.type]
+        return [None if value is None else f"0x{value & ((1 << bits) - 1):0{bits // 4}X}" for value in values]
+    form = ">f" if keyword.type == "float" else ">d"
+    return [None if value is None else f"0x{struct.pack(form, value).hex().upper()}" for value in values]
+
+
 def _template(keyword: Keyword, *, exact: bool) -> tuple[str, Callable[[Any], Any] | None]:
-    match = None if exact and keyword.is_real else _PRINTF.fullmatch(keyword.format)
-    if match is None:
-        if exact and keyword.is_real:
-            return "%.9G" if keyword.type == "float" else "%.17G", None
+    if exact and keyword.is_real:
+        return ("%s", _float_text) if keyword.type == "float" else ("%.17G", None)
+    match = _PRINTF.fullmatch(keyword.format)
+    # Widths and texts around a value cannot be taken off again, nor do digits tell that they are hexadecimal.
+    if match is None or (
+        exact and not (match["before"] in {"0x", "0X"} and match["kind"] in "xX" and not match["after"])
+    ):
         return _DEFAULT_FORMAT.get(keyword.type, "%d"), None
     kind = match["kind"]
     template = f"{match['before']}%{match['flags']}{kind}{match['after']}"
@@ -149,9 +175,18 @@ def _template(keyword: Keyword, *, exact: bool) -> tuple[str, Callable[[Any], An
     return template, None
 
 
+def _float_text(value: float) -> str:
+    """
+    Nine digits, all that a float has in DRMS. A value that came with more, from a file, keeps them here.
+    """
+    text = f"{value:.9G}"
+    return text if float(text) == value else f"{value:.17G}"
+
+
 def _printed_times(keyword: Keyword, values: Sequence[Any], *, exact: bool) -> list[str | None]:
     if keyword.units in INTERVALS:
-        return [None if value is None else f"{value / INTERVALS[keyword.units]:f}" for value in values]
+        form = ".17G" if exact else "f"
+        return [None if value is None else format(value / INTERVALS[keyword.units], form) for value in values]
     present = [index for index, value in enumerate(values) if value is not None]
     seconds = np.array([values[index] for index in present], dtype=float)
     texts: list[str | None] = [None] * len(values)

@@ -3,14 +3,18 @@ A small site, made of records whose values are known, on which all parts of the 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import drms
 import numpy as np
+import postgres
 import pytest
+import sqlalchemy as sa
 from astropy.io import fits
 from drms.config import ServerConfig
 
@@ -159,16 +163,47 @@ def add_linked(catalogue: Catalogue) -> list[int]:
     return catalogue.add_records("test.linked", records)
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """
+    Makes one more PostgreSQL database, or what is as good as one: a schema of its own. Gives its URL.
+    """
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgres.server())
+        except LookupError as err:
+            pytest.skip(str(err))
+        engine = sa.create_engine(url)
+        stack.callback(engine.dispose)
+        numbers = count(1)
+
+        def make_schema() -> str:
+            name = f"site{next(numbers)}"
+            with engine.begin() as connection:
+                connection.execute(sa.schema.CreateSchema(name))
+            return str(url.update_query_dict({"options": f"-csearch_path={name}"}))
+
+        yield make_schema
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def new_database(request: pytest.FixtureRequest) -> Callable[[], str | None]:
+    """
+    Makes the database of one more site, of each kind that a site may have.
+    """
+    return request.getfixturevalue("postgresql") if request.param == "postgresql" else lambda: None
+
+
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Catalogue]:
-    with Catalogue.create(tmp_path / "empty site") as catalogue:
+def empty(tmp_path: Path, new_database: Callable[[], str | None]) -> Iterator[Catalogue]:
+    with Catalogue.create(tmp_path / "empty site", new_database()) as catalogue:
         yield catalogue
 
 
 @pytest.fixture(scope="session")
-def small_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_directory(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str | None]) -> Path:
     directory = tmp_path_factory.mktemp("small")
-    with Catalogue.create(directory) as catalogue:
+    with Catalogue.create(directory, new_database()) as catalogue:
         add_magnetograms(catalogue)
         add_harps(catalogue)
         add_linked(catalogue)

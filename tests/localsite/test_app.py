@@ -71,6 +71,7 @@ def test_show_series_takes_all_behind_the_equals_sign(server, session):
     assert names("?filter=hmi%5C.") == ["hmi.M_45s"]
     assert names("?filter=t+est") == names("?filter=t%2Best") == ["test.Harp_720s", "test.linked"]
     assert names("?filter=NOT%20hmi") == ["test.Harp_720s", "test.linked"]
+    assert names("?filter=%5B%5B%3Adigit%3A%5D%5Ds%24") == ["hmi.M_45s", "test.Harp_720s"]
 
 
 def test_showextseries(server, session):
@@ -136,10 +137,13 @@ def test_files(server, session, small_directory):
         "/SUM0/D1/S00000",
         "/SUM0/",
         "/SUM0/%00",
+        "/SUM0",
         "/SUM1/D1",
-        "/",
-        "/docs",
-        "/openapi.json",
+        "/page/",
+        "/page/../app.py",
+        "/page/%2e%2e/app.py",
+        "/page/redoc.standalone.js",
+        "/redoc",
         f"/{AJAX}/nonsense",
     ],
 )
@@ -153,6 +157,31 @@ def test_links_out_of_the_storage_are_not_followed(server, session, small_direct
     link = small_directory / "SUM0" / "out"
     link.symlink_to("/etc")
     assert session.get(f"{server.url}/SUM0/out/hostname").status_code == 404
+
+
+def test_what_cannot_be_read_is_an_error_of_the_program(server, session):
+    def send(program, body, kind):
+        reply = session.post(f"{server.url}/{AJAX}/{program}", data=body, headers={"Content-Type": kind})
+        assert reply.status_code == 200
+        return reply.json()
+
+    broken = (b"--x--x--x", "multipart/form-data")
+    assert send("jsoc_info", *broken)["status"] == 1
+    # Status 1 would say that the request is worked on (contract B.16).
+    assert send("jsoc_fetch", *broken)["status"] == 4
+    assert send("checkAddress.sh", *broken)["status"] == -1
+    assert send("manage-request", *broken)["status"] == "-1"
+    assert send("show_series", *broken)["errmsg"].startswith("Bad QUERY_STRING")
+    assert send("showextseries", *broken)["seriesList"] == []
+    long = (b"&".join(b"%d=%s" % (number, b"x" * 900_000) for number in range(3)), "application/x-www-form-urlencoded")
+    assert "bytes were sent" in send("jsoc_fetch", *long)["error"]
+
+
+def test_what_is_counted_is_no_text_of_the_user(server, session):
+    server.requests.clear()
+    for program in ("jsoc_info", "jsoc_fetch"):
+        session.get(f"{server.url}/{AJAX}/{program}", params={"op": "ada@example.org"})
+    assert server.requests == [("GET", "jsoc_info"), ("GET", "jsoc_fetch")]
 
 
 def test_other_methods_are_refused(server, session):

@@ -8,7 +8,8 @@ from astropy.io import fits
 
 from jsoc_fido.localsite import schema
 from jsoc_fido.localsite.catalogue import Catalogue, NewRecord
-from jsoc_fido.localsite.exporter import Exporter, Limits
+from jsoc_fido.localsite.exporter import Exporter
+from jsoc_fido.localsite.limits import Limits
 
 ADA = "ada@example.org"
 TWO = "hmi.m_45s[2014.01.01_00:00:45_TAI/90s]{magnetogram}"
@@ -181,10 +182,9 @@ def test_segments_by_parameter(exporter):
         ({"notify": "nonsense"}, "Cannot process your request. Not a valid email address."),
         ({"notify": "eve@example.org"}, "Cannot process your request. email address has been neither"),
         ({"method": "url_direct"}, "Method 'url_direct' is not supported"),
-        ({"protocol": "mp4,CT=grey.sao"}, "Protocol 'mp4,CT=grey.sao' is not supported"),
-        ({"process=n": "0|im_patch,t=0"}, "cannot carry out the processing step im_patch"),
+        ({"protocol": "png,CT=grey.sao"}, "Protocol 'png,CT=grey.sao' is not supported"),
+        ({"protocol": "mp4,CT=green.sao"}, "'CT=green.sao' is wrong for the protocol mp4"),
         ({"process=n": "many"}, "Bad record limit"),
-        ({"processing": '{"rebin":{}}'}, "cannot carry out the processing step rebin"),
         ({"processing": "{"}, "invalid processing list argument"),
     ],
 )
@@ -300,7 +300,7 @@ def test_states(site):
         assert (found["status"], found["rcount"]) == (1, 0)
         began = time.monotonic()
         assert finished(exporter, reply)["status"] == "0"
-        assert 0.4 < time.monotonic() - began < 20
+        assert time.monotonic() - began > 0.4
     finally:
         exporter.stop()
 

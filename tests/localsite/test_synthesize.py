@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 import sunpy.map
 from astropy.io import fits
+from astropy.table import QTable
 from astropy.time import Time
 from sunpy.coordinates import HeliographicCarrington
 from sunpy.map.maputils import all_coordinates_from_map, coordinate_is_on_solar_disk
@@ -203,6 +204,106 @@ def test_a_patch_of_ones_choice(site):
 
 
 @pytest.mark.parametrize(
+    ("series", "sample", "count", "step"),
+    [
+        ("hmi.m_45s", 10 * u.min, 7, 585.0),  # 13 slots of 45 s, as in a search
+        ("hmi.m_45s", 1 * u.s, 81, 45.0),
+        ("hmi.m_45s", 2 * u.day, 1, None),
+        ("aia.lev1_euv_12s", 0.5 * u.h, 3 * 7, 1800.0),
+        ("hmi.b_720s", 24 * u.min, 3, 1440.0),
+    ],
+)
+def test_one_record_every_so_often(site, series, sample, count, step):
+    assert synthesize(site, series, *HOUR, size=8, sample=sample) == count
+    when = np.unique([record.keywords["T_REC"] for record in records(site, series)])
+    assert set(np.diff(when)) == ({step} if step else set())
+    assert synthesize(site, series, *HOUR, size=8, sample=sample) == 0
+    if series == "hmi.b_720s":
+        assert len(records(site, "hmi.me_720s_fd10")) == count
+
+
+def test_patches_share_the_times_of_a_sample(site):
+    synthesize(site, "hmi.sharp_720s", "2014-01-01", "2014-01-05", size=8, sample=1 * u.day)
+    found = records(site, "hmi.sharp_720s")
+    when = {record.keywords["T_REC"] for record in found}
+    assert len({record.keywords["HARPNUM"] for record in found}) > 10
+    assert len(when) == 5
+    assert {(time - min(when)) % 86400.0 for time in when} == {0.0}
+
+
+def test_exposures_are_cut_in_a_flare_and_only_then(site):
+    synthesize(site, "aia.lev1_euv_12s", "2021-07-03T14:25", "2021-07-03T14:35", size=8)
+    found = [record.keywords for record in records(site, "aia.lev1_euv_12s")]
+    short = [record for record in found if record["EXPTIME"] < 2.0]
+    # As many as there really are.
+    assert (len(found), len(short)) == (357, 101)
+    assert {record["WAVELNTH"] for record in short} == {94, 131, 193, 211}
+    real = [
+        0.578715, 0.693402, 0.832670, 1.000602, 1.199910, 0.237294, 0.286916, 0.344258, 0.414851, 0.495807,
+        0.594103, 0.712433, 0.855792, 0.168142, 0.204964, 0.246917, 0.296079, 0.353420, 0.427137, 0.509090,
+    ]  # fmt: skip
+    chosen = [record for record in short if record["WAVELNTH"] == 211]
+    np.testing.assert_allclose([record["EXPTIME"] for record in chosen], real, rtol=0.02)
+    assert times.format(chosen[0]["T_REC"], "ISO") == "2021-07-03T14:27:23Z"
+    # The shutter is nearly as exact as it was told to be.
+    assert max(abs(record["EXPTIME"] * 1000 - record["AIMGSHCE"]) for record in found) < 1.0
+    between = [record["EXPTIME"] for record in found if record["WAVELNTH"] == 211 and record["EXPTIME"] > 2.0]
+    assert set(between) == {2.900825}
+    # They start again from the usual one before and after.
+    for time in ("2021-07-03T14:17", "2021-07-03T14:46"):
+        synthesize(site, "aia.lev1", time, f"{time}:23", size=8)
+    usual = {(record.keywords["WAVELNTH"], record.keywords["EXPTIME"]) for record in records(site, "aia.lev1")}
+    assert {(211, 2.900825), (193, 2.000825), (171, 2.000825)} <= usual
+    assert len(usual) == len({wavelength for wavelength, _ in usual})
+
+
+def test_only_short_exposures_of_a_flare_are_not_saturated(site):
+    synthesize(site, "aia.lev1_euv_12s", "2021-07-03T14:28", "2021-07-03T14:30", size=256)
+    frames = [record.keywords for record in records(site, "aia.lev1_euv_12s") if record.keywords["WAVELNTH"] == 211]
+    saturated = {record["EXPTIME"] > 2.0: set() for record in frames}
+    for record in frames:
+        saturated[record["EXPTIME"] > 2.0].add(record["DATAMAX"] >= 16383)
+    assert saturated == {True: {True}, False: {False}}
+
+
+def test_a_region_emerges_as_it_did(site):
+    for series in ("hmi.sharp_720s", "hmi.sharp_cea_720s"):
+        interval = ("2014.07.02_03:00_TAI", "2014.07.12_11:00_TAI")
+        assert synthesize(site, series, *interval, size=32, harp=4315, sample=1 * u.day) == 11
+    image, map_ = ([record.keywords for record in records(site, f"hmi.sharp_{kind}")] for kind in ("720s", "cea_720s"))
+    flux = np.array([record["USFLUX"] for record in map_])
+    assert (np.diff(flux[:-2]) > 0).all()
+    assert flux.max() > 4 * flux[0]
+    # The flux and the area are the Sun's, however it is mapped.
+    for name in ("USFLUX", "AREA_ACR"):
+        np.testing.assert_allclose([r[name] for r in image], [r[name] for r in map_], rtol=0.1)
+    assert map_[0]["MEANJZH"] > 0 > map_[-1]["MEANJZH"] > min(record["MEANJZH"] for record in map_)
+
+
+def test_no_invented_region_lies_on_the_real_one(site):
+    real = region(4315)
+    others = [item for item in between(real.first, real.last) if item.number != real.number]
+    assert len(others) > 5
+    for item in others:
+        apart = abs((item.longitude - real.longitude + 180.0) % 360.0 - 180.0)
+        assert (
+            apart > (item.width + real.width) / 2
+            or abs(item.latitude - real.latitude) > (item.height + real.height) / 2
+        )
+
+
+def test_the_real_region_is_like_its_records(realdata):
+    table = QTable.read(realdata / "listings" / "harp_4315.csv")
+    when = np.array([times.parse(text) for text in table["TRUE_TIME"]])
+    real = region(4315)
+    assert (real.first, real.last) == (when.min(), when.max())
+    helicity = [real.helicity(time) for time in when]
+    assert np.corrcoef(helicity, table["MEANJZH"])[0, 1] > 0.8
+    strength = [real.strength(time) for time in when]
+    assert np.corrcoef(strength, table["USFLUX"])[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
         (("bob.series", *HOUR), {}, "no definition of the series 'bob.series'"),
@@ -212,6 +313,11 @@ def test_a_patch_of_ones_choice(site):
         (("hmi.v_45s", "2014.13.01", HOUR[1]), {}, "is no time"),
         (("hmi.v_45s", *HOUR), {"harp": 3}, "has no patches"),
         (("hmi.v_45s", *HOUR), {"size": 4}, "4 pixels"),
+        (("hmi.v_45s", *HOUR), {"sample": 10}, "no time between records"),
+        (("hmi.v_45s", *HOUR), {"sample": 10 * u.m}, "no time between records"),
+        (("hmi.v_45s", *HOUR), {"sample": 0 * u.s}, "0 s would do"),
+        (("hmi.v_45s", *HOUR), {"sample": np.nan * u.s}, "cannot be nan s apart"),
+        (("iris.lev1", *HOUR), {"sample": 1 * u.min}, "has no slots"),
     ],
 )
 def test_bad_input(site, arguments, options, message):

@@ -1,0 +1,89 @@
+"""
+Keywords of the records of a table as values, links followed, and the headers that they make.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from astropy.io import fits
+
+from jsoc_fido import headers
+from jsoc_fido.localsite.fields import Field
+from jsoc_fido.localsite.listing import Maker, Table
+from jsoc_fido.series import NameMap, Series
+
+__all__ = ["Keywords"]
+
+
+class Keywords:
+    """
+    Headers for the records of a table.
+
+    Parameters
+    ----------
+    table
+        The records, which need not be read yet.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._makers: dict[str, Maker] = {}
+        self._constants: dict[str, object] = {}
+        keywords = []
+        series = table.fields.series
+        for keyword in series.keywords.values():
+            if series.is_implicit(keyword.name):
+                continue
+            names = [keyword.name]
+            if keyword.is_per_segment:
+                names = [f"{keyword.name}_{number:03d}" for number in range(len(series.segments))]
+            fields = {name: known for name in names if (known := table.fields.find(name)) is not None}
+            for name, known in fields.items():
+                if known.column is None and known.target is None:
+                    self._constants[name] = known.constant
+                else:
+                    self._makers[name] = self._maker(known)
+            if keyword.link is None:
+                keywords.append(keyword)
+            elif fields:
+                keywords.append(replace(fields[keyword.name].keyword, link=None))
+        #: The series, with keywords of its own in the place of linked ones, and without the implicit ones.
+        self.series: Series = replace(series, keywords=NameMap(keywords))
+        self._columns: dict[str, Sequence[object]] = {}
+
+    def is_image(self, segment: str) -> bool:
+        """
+        Whether the files of a segment are images.
+        """
+        known = self.table.fields.find_segment(segment)
+        return known is not None and known.segment.protocol != "generic"
+
+    def values(self, place: int) -> dict[str, object]:
+        """
+        The keywords of a record, as `jsoc_fido.headers.header` takes them.
+        """
+        if not self._columns:
+            self._columns = {name: maker() for name, maker in self._makers.items()}
+        return {**self._constants, **{name: column[place] for name, column in self._columns.items()}}
+
+    def header(self, place: int, segment: str, recnum: int) -> fits.Header:
+        """
+        The cards of a record for the file of a segment.
+        """
+        return self.header_of(self.values(place), segment, recnum)
+
+    def header_of(self, values: Mapping[str, object], segment: str, recnum: int) -> fits.Header:
+        """
+        The cards of a record with other values than its own.
+        """
+        return headers.header(self.series, values, segment=segment, recnum=recnum)
+
+    def _maker(self, field: Field) -> Maker:
+        values = self.table.native(field)
+        if field.target is None:
+            return values
+        # A record without the link's target has no card (contract E.4).
+        target = self.table.column(field.target)
+        return lambda: [
+            headers.NO_CARD if number is None else value for number, value in zip(target(), values(), strict=True)
+        ]

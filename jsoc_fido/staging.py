@@ -1,0 +1,485 @@
+"""
+The queue for staged requests: one at a time for each address and site, across calls, threads and processes.
+
+A request that is alive is used again instead of made twice; one that stands in the way is waited for; what a site calls
+too large is split. Files of a request can be downloaded while the next one is being staged.
+"""
+
+import hashlib
+import logging
+import math
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import drms
+from filelock import FileLock, Timeout
+
+from jsoc_fido import config, exports, recordset, subsets
+from jsoc_fido.exceptions import ExportError, ExportTimeout, JSOCError, NotRegisteredError, TransportError
+from jsoc_fido.exports import Order
+from jsoc_fido.journal import Entry, Journal
+from jsoc_fido.site import Site, site
+
+__all__ = ["Announcer", "Staging", "Watch", "digest", "stage", "submit", "wait"]
+
+log = logging.getLogger(__name__)
+
+#: Codes of replies (contract B.16).
+TOO_LARGE, REFUSED, EXPIRED, NOT_YET, BUSY = 3, 4, 5, 6, 7
+
+#: Words of failures that pass by themselves, such as "Cant save new export-request hash" (users.md, section 1).
+PASSING = re.compile(r"hash|try again|temporar|time-?out|deadlock|connection|internal", re.IGNORECASE)
+
+#: How often a request is made that failed in a way that may pass.
+TRIES = 4
+
+_ID = re.compile(r"JSOC_\d{8}_\d+(?:_[A-Z]+)*")
+
+
+class Announcer:
+    """
+    Says what is waited for: on a bar if there is one, and in the log when it changes, or once a minute.
+
+    Parameters
+    ----------
+    bar
+        Makes a bar when there is something to say, as `tqdm.tqdm` does.
+    total
+        Number of orders.
+    """
+
+    def __init__(self, bar: Callable[..., Any] | None = None, total: int = 0) -> None:
+        self._make = bar
+        self._total = total
+        self._bar: Any = None
+        self._last = ""
+        self._said = -math.inf
+
+    def waiting(self, words: str) -> None:
+        """
+        Say what is waited for.
+        """
+        what = re.sub(r"\d+ s\b", "", words)
+        if what != self._last or time.monotonic() - self._said > 60:
+            log.info("%s", words)
+            self._last, self._said = what, time.monotonic()
+        if self._make is not None and self._bar is None:
+            self._bar = self._make(total=self._total, unit="request", desc="Requests staged", leave=False)
+        if self._bar is not None:
+            self._bar.set_postfix_str(words)
+
+    def finished(self) -> None:
+        """
+        Count an order that is done.
+        """
+        if self._bar is not None:
+            self._bar.update(1)
+
+    def close(self) -> None:
+        """
+        Take the bar away.
+        """
+        if self._bar is not None:
+            self._bar.close()
+
+
+@dataclass
+class Watch:
+    """
+    How long to wait, whether to go on, and whom to tell.
+
+    Parameters
+    ----------
+    until
+        Time of `time.monotonic` at which to give up.
+    stopping
+        Set when nobody waits any more.
+    tell
+        Called with what is waited for.
+    """
+
+    until: float
+    stopping: threading.Event
+    tell: Callable[[str], None] = log.debug
+
+    @classmethod
+    def of(cls, timeout: float) -> "Watch":
+        """
+        Wait for some seconds.
+        """
+        return cls(time.monotonic() + timeout, threading.Event())
+
+    def pause(self, seconds: float, what: str, request: drms.ExportRequest | None = None) -> None:
+        """
+        Wait.
+
+        Raises
+        ------
+        ExportTimeout
+            If the time is over, or nobody waits any more.
+        """
+        left = self.until - time.monotonic()
+        if left <= 0 or self.stopping.wait(min(seconds, left)):
+            identifier = getattr(request, "id", None)
+            later = f" It goes on at the site; get it later with client.get_request({identifier!r})." if request else ""
+            raise ExportTimeout(
+                f"{what} took longer than it was given.{later}",
+                request_id=identifier,
+                status=getattr(request, "status", None),
+            )
+
+
+def digest(order: Order) -> str:
+    """
+    What an order is for, whoever asks.
+    """
+    said = (order.site, order.record_set, order.numbers, order.method, order.protocol, order.steps)
+    return hashlib.blake2s(repr(said).encode(), digest_size=16).hexdigest()
+
+
+def stage(order: Order, watch: Watch, journal: Journal) -> list[drms.ExportRequest]:
+    """
+    Have an order staged when it is its turn.
+
+    Parameters
+    ----------
+    order
+        What to stage.
+    watch
+        How long to wait.
+    journal
+        Where requests are noted, and found again.
+
+    Returns
+    -------
+    list of drms.client.ExportRequest
+        Finished requests; more than one if the site wanted it in parts.
+
+    Raises
+    ------
+    NotRegisteredError
+        If the site does not know the e-mail address.
+    ExportError
+        If the site refuses, or fails.
+    ExportTimeout
+        If it takes too long.
+    TransportError
+        If the site does not answer.
+    """
+    with _turn(order, watch):
+        return _staged(order, watch, journal)
+
+
+def submit(order: Order, watch: Watch, journal: Journal) -> drms.ExportRequest:
+    """
+    Ask for an order, or find the request that was made for it, without waiting for the files.
+
+    Raises
+    ------
+    NotRegisteredError, ExportError, ExportTimeout, TransportError
+        As `stage`.
+    """
+    where = site(order.site)
+    attempt = 1
+    while True:
+        try:
+            found = _alive(order, where, journal)
+            if found is not None:
+                log.info("%s has %s already for %s", where.name, found.id, order.record_set)
+                return found
+            request = exports.submit(order)
+        except NotRegisteredError:
+            raise
+        except TransportError as err:
+            # Whether it was taken is not known. A site gives the same request the same files.
+            if attempt == TRIES:
+                raise
+            log.info("%s; asking again", err)
+        except ExportError as err:
+            if err.status == BUSY:
+                # That is no failure, and does not count as one.
+                _wait_until_free(str(err), order, watch, journal)
+                continue
+            if not _may_pass(err) or attempt == TRIES:
+                raise
+            log.info("%s; asking again", err)
+        else:
+            if request.id:
+                journal.add(_entry(order, request))
+            return request
+        watch.pause(where.limits.pause * 2 ** (attempt - 1), f"Asking {where.name} for {order.record_set}")
+        attempt += 1
+
+
+def wait(request: drms.ExportRequest, watch: Watch, journal: Journal) -> None:
+    """
+    Wait until a request is staged, looking often at first and then less.
+
+    Raises
+    ------
+    ExportTimeout
+        If it takes too long; the request goes on at the site.
+    ExportError
+        If it fails.
+    """
+    where = exports.site_of(request)
+    began = time.monotonic()
+    pause, longest = where.limits.poll
+    missed = 0
+    while exports.is_pending(request):
+        elapsed = time.monotonic() - began
+        watch.tell(f"{request.id} is being staged, for {elapsed:.0f} s now")
+        watch.pause(pause, f"{request.id} at {where.name}", request)
+        pause = min(1.5 * pause, longest)
+        try:
+            exports.refresh(request)
+            missed = 0
+        except TransportError as err:
+            missed += 1
+            if missed > TRIES:
+                raise
+            log.info("%s; looking at %s again later", err, request.id)
+    try:
+        exports.check(request, where, str(request.id))
+    except ExportError as err:
+        journal.note(where.name, str(request.id), "expired" if err.status == EXPIRED else "failed", error=str(err))
+        raise
+    if request.id:
+        journal.note(where.name, request.id, "done", files=len(request.data))
+
+
+class Staging:
+    """
+    Orders that are staged in the background, one after the other for each address.
+
+    Parameters
+    ----------
+    orders
+        The orders.
+    timeout
+        Seconds to wait for each.
+    journal
+        Where requests are noted.
+    announcer
+        Says what is waited for.
+    """
+
+    def __init__(
+        self,
+        orders: Sequence[Order],
+        *,
+        timeout: float,
+        journal: Journal,
+        announcer: Announcer | None = None,
+    ) -> None:
+        self._orders = list(dict.fromkeys(orders))
+        self._timeout = timeout
+        self._journal = journal
+        self._announcer = announcer or Announcer()
+        self._stopping = threading.Event()
+        self._results: dict[Order, Future[list[drms.ExportRequest]]] = {order: Future() for order in self._orders}
+        self._starting = threading.Lock()
+        self._started = False
+
+    def start(self) -> None:
+        """
+        Begin; more than once does no harm.
+        """
+        with self._starting:
+            if self._started:
+                return
+            self._started = True
+        queues: dict[tuple[str, str], list[Order]] = {}
+        for order in self._orders:
+            queues.setdefault((order.site, order.notify), []).append(order)
+        for orders in queues.values():
+            threading.Thread(target=self._work, args=(orders,), name="staging", daemon=True).start()
+
+    def requests(self, order: Order) -> list[drms.ExportRequest]:
+        """
+        Finished requests for an order; waits for them.
+
+        Raises
+        ------
+        JSOCError
+            What went wrong with this order.
+        """
+        self.start()
+        return self._results[order].result()
+
+    def done(self) -> list[drms.ExportRequest]:
+        """
+        The requests that are finished now.
+        """
+        results = [result for result in self._results.values() if result.done() and not result.exception()]
+        return [request for result in results for request in result.result()]
+
+    def stop(self) -> None:
+        """
+        Stop waiting. What the site has taken goes on there.
+        """
+        self._stopping.set()
+        self._announcer.close()
+        for result in self._results.values():
+            if not result.done():
+                _give(result, ExportTimeout("The fetch was stopped before its files were staged."))
+
+    def _work(self, orders: Sequence[Order]) -> None:
+        for order in orders:
+            if self._stopping.is_set():
+                return
+            watch = Watch(time.monotonic() + self._timeout, self._stopping, self._announcer.waiting)
+            try:
+                outcome: Any = stage(order, watch, self._journal)
+            except Exception as err:  # noqa: BLE001 - whatever it is, those who wait for this order must learn of it
+                outcome = err if isinstance(err, JSOCError) else ExportError(f"{type(err).__name__}: {err}")
+                log.warning("%s", outcome)
+            self._announcer.finished()
+            _give(self._results[order], outcome)
+
+
+def _give(result: Future[Any], outcome: Any) -> None:
+    if result.done():
+        return
+    if isinstance(outcome, BaseException):
+        result.set_exception(outcome)
+    else:
+        result.set_result(outcome)
+
+
+@contextmanager
+def _turn(order: Order, watch: Watch) -> Iterator[None]:
+    """
+    Wait for the other requests of this address, in this process and in others.
+    """
+    name = hashlib.blake2s(f"{order.site} {order.notify.lower()}".encode(), digest_size=12).hexdigest()
+    folder = config.state_folder() / "queues"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The system frees it when a process ends, however it ends.
+    lock = FileLock(folder / f"{name}.lock", thread_local=False)
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            watch.tell("another request of the same address is being staged")
+            watch.pause(0.05, f"The queue for {site(order.site).name}")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _staged(order: Order, watch: Watch, journal: Journal) -> list[drms.ExportRequest]:
+    for anew in (False, True):
+        try:
+            request = submit(order, watch, journal)
+            wait(request, watch, journal)
+        except (NotRegisteredError, ExportTimeout):
+            raise
+        except ExportError as err:
+            if err.status == EXPIRED and not anew:
+                log.info("%s; asking anew", err)
+                continue
+            parts = _smaller(order, err)
+            if not parts:
+                raise
+            log.info("%s; asking for it in %d parts", err, len(parts))
+            return [request for part in parts for request in _staged(part, watch, journal)]
+        else:
+            return [request]
+    raise AssertionError("the second attempt returns or raises")
+
+
+def _smaller(order: Order, err: ExportError) -> list[Order]:
+    """
+    What to ask for instead of an order that was refused: less at a time, or by prime keys; nothing if that is no use.
+    """
+    asked = recordset.parse(order.record_set)
+    numbers = subsets.numbers_of(asked)
+    if err.status == TOO_LARGE and len(order.numbers) > 1:
+        # A whole answer lists no numbers, but they are known.
+        numbers = list(order.numbers)
+        half = len(numbers) // 2
+        parts = subsets.by_numbers(asked.series, numbers[:half], asked.segments)
+        parts += subsets.by_numbers(asked.series, numbers[half:], asked.segments)
+        keys = dict(zip(numbers, order.records, strict=True)) if len(order.records) == len(numbers) else {}
+        return [
+            replace(
+                order,
+                record_set=str(part),
+                numbers=tuple(subsets.numbers_of(part)),
+                records=tuple(keys.get(number, ()) for number in subsets.numbers_of(part)),
+            )
+            for part in parts
+        ]
+    if err.status == REFUSED and err.request_id is None and numbers and order.records and all(order.records):
+        keys_of = site(order.site).definition(order.series).prime_key_types
+        named = subsets.by_prime_keys(asked.series, keys_of, order.records, asked.segments)
+        log.info("%s; asking by prime keys instead", err)
+        return [replace(order, record_set=str(part), records=()) for part in named]
+    return []
+
+
+def _alive(order: Order, where: Site, journal: Journal) -> drms.ExportRequest | None:
+    """
+    A request for the same that the site still has.
+    """
+    entry = journal.live(digest(order))
+    if entry is None:
+        return None
+    try:
+        return exports.find(entry.requestid, where)
+    except ExportError as err:
+        journal.note(entry.site, entry.requestid, "expired" if err.status == EXPIRED else "failed", error=str(err))
+        return None
+
+
+def _wait_until_free(refusal: str, order: Order, watch: Watch, journal: Journal) -> None:
+    """
+    Wait for the requests that a site names as standing in the way; not for one that is for the same, as it can be used.
+    """
+    where = site(order.site)
+    identifiers = _ID.findall(refusal)
+    live = journal.live(digest(order))
+    if live is not None and live.requestid in identifiers:
+        return
+    names = ", ".join(identifiers) or "a request that it does not name"
+    pause, longest = where.limits.poll
+    while True:
+        watch.tell(f"{where.name} is busy with {names}")
+        # Also when nothing is in the way any more: a site may go on to refuse for a while.
+        watch.pause(pause, f"{names} at {where.name}")
+        if not any(_is_in_way(identifier, where) for identifier in identifiers):
+            return
+        pause = min(1.5 * pause, longest)
+
+
+def _may_pass(err: ExportError) -> bool:
+    return err.status == REFUSED and PASSING.search(str(err)) is not None
+
+
+def _is_in_way(identifier: str, where: Site) -> bool:
+    try:
+        return exports.is_pending(exports.find(identifier, where))
+    except (ExportError, TransportError):
+        return False
+
+
+def _entry(order: Order, request: drms.ExportRequest) -> Entry:
+    return Entry(
+        site=order.site,
+        requestid=str(request.id),
+        digest=digest(order),
+        series=order.series,
+        record_set=order.record_set,
+        method=order.method,
+        protocol=order.protocol,
+        submitted=time.time(),
+    )

@@ -1,0 +1,56 @@
+"""
+What a site makes of images before it sends them: pictures, movies, processed images.
+"""
+
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+from PIL import Image
+from sunpy.net import attrs as a
+
+from jsoc_fido import JSOCClient, attrs
+from jsoc_fido.exceptions import QueryError
+
+MINUTES = a.Time("2014-01-01T00:00", "2014-01-01T00:01")
+VELOCITY = attrs.Series("hmi.v_45s")
+NOTIFY = attrs.Notify("solar@example.com")
+
+
+@pytest.fixture
+def client(local_site):
+    return JSOCClient()
+
+
+def test_pictures_come_one_for_each_record(client, tmp_path):
+    protocol = attrs.Protocol("jpg", ct="grey.sao", scaling="MINMAXGIVEN", min=-2000, max=2000)
+    found = client.search(MINUTES, VELOCITY, NOTIFY, protocol)
+    results = client.fetch(found, path=tmp_path, progress=False)
+    assert [Path(path).suffix for path in results] == [".jpg"] * len(found)
+    for path in results:
+        with Image.open(path) as picture:
+            assert picture.format == "JPEG"
+
+
+# drms sets the first value of a column in a way that pandas 3 warns of; nothing depends on that value here.
+@pytest.mark.filterwarnings("ignore:(?s)A value is being set on a copy of a DataFrame")
+def test_a_movie_comes_once(client, tmp_path):
+    found = client.search(MINUTES, VELOCITY, NOTIFY, attrs.Protocol("mp4", ct="grey.sao"))
+    results = client.fetch(found, path=tmp_path, progress=False)
+    assert [Path(path).suffix for path in results] == [".mp4"]
+    assert b"ftyp" in Path(results[0]).read_bytes()[:16]
+
+
+def test_processed_files_say_what_was_done(client, tmp_path):
+    found = client.search(MINUTES, VELOCITY, NOTIFY, attrs.Process("rebin", scale=0.5))
+    assert list(found.meta["processing"].values()) == ["rebin,method=boxcar,scale=0.5"]
+    results = client.fetch(found[:1], path=tmp_path, progress=False)
+    plain = client.fetch(client.search(MINUTES, VELOCITY)[:1], path=tmp_path / "plain", progress=False)
+    with fits.open(results[0]) as processed, fits.open(plain[0]) as whole:
+        assert processed[-1].data.shape == tuple(size // 2 for size in whole[-1].data.shape)
+
+
+def test_files_as_they_are_stored_cannot_be_processed(client):
+    found = client.search(MINUTES, VELOCITY, NOTIFY, attrs.Protocol("as-is"), attrs.Process("rebin", scale=0.5))
+    with pytest.raises(QueryError, match="rebin needs 'fits'"):
+        client.fetch(found, progress=False)
