@@ -23,6 +23,7 @@ from sunpy.net.attr import Attr, and_
 from sunpy.net.attrs import Time as TimeRange
 from sunpy.net.base_client import BaseClient
 from sunpy.util.exceptions import warn_user
+from tqdm.auto import tqdm
 
 from jsoc_fido import (
     attrs,
@@ -38,7 +39,7 @@ from jsoc_fido import (
     plan,
     staging,
 )
-from jsoc_fido.exceptions import ExportError, QueryError
+from jsoc_fido.exceptions import ExportError, JSOCError, QueryError
 from jsoc_fido.journal import Job, Journal
 from jsoc_fido.query import Query, Question
 from jsoc_fido.response import PSEUDO_KEYS, JSOCResponse, as_response, stack
@@ -153,10 +154,19 @@ class JSOCClient(BaseClient):
         return stack([self._answer(branch) for branch in queries(and_(*query))])
 
     def request_data(
-        self, response: JSOCResponse, method: str = "url", protocol: str | None = None, notify: str | None = None
+        self,
+        response: JSOCResponse,
+        method: str = "url",
+        protocol: str | None = None,
+        notify: str | None = None,
+        *,
+        progress: bool = True,
     ) -> drms.ExportRequest | list[drms.ExportRequest]:
         """
         Ask the site to stage the files of a table, or of some of its rows; return at once.
+
+        As a site takes one request of an address at a time, a request that is being staged already is waited for, and
+        where the rows need several, all but the last.
 
         Parameters
         ----------
@@ -170,6 +180,8 @@ class JSOCClient(BaseClient):
             search.
         notify
             E-mail address, if the search had no ``a.jsoc.Notify``.
+        progress
+            Show what is waited for, if something is.
 
         Returns
         -------
@@ -187,8 +199,11 @@ class JSOCClient(BaseClient):
         """
         response = as_response(response)
         orders = exports.plan(response, method=method, protocol=protocol, notify=self._address(notify))
-        watch, journal = Watch.of(STAGING_TIMEOUT), Journal()
-        requests = [staging.submit(order, watch, journal) for order in orders]
+        announcer = Announcer(tqdm if progress else None, len(orders))
+        try:
+            requests = staging.submit(orders, Watch.of(STAGING_TIMEOUT, announcer.waiting), Journal())
+        finally:
+            announcer.close()
         response.requests = tuple(requests)
         return requests[0] if len(requests) == 1 else requests
 
@@ -363,7 +378,7 @@ class JSOCClient(BaseClient):
         def finish(results: parfive.Results) -> None:
             queue.stop()
             response.requests = tuple(queue.done())
-            if all(target in came for target in paths.values()):
+            if all(delivery.path in came for delivery in deliveries):
                 journal.end(job.job)
 
         where = {site(question.site) for question in files.questions_of(response)}
@@ -384,7 +399,7 @@ class JSOCClient(BaseClient):
 
     def resume(self, *, path: str | Path | None = None, notify: str | None = None, **kwargs: Any) -> parfive.Results:
         """
-        Finish the fetches that were interrupted, of this and of other processes.
+        Finish the fetches that were interrupted, of this and of other processes, the oldest first.
 
         What was staged is not staged again, files that are whole are not asked for again, and of those that are not,
         the rest.
@@ -402,20 +417,37 @@ class JSOCClient(BaseClient):
         -------
         parfive.Results
             The files of all of them, also those that had come before.
+
+        Raises
+        ------
+        JSOCError
+            What `fetch` raised for the first that failed altogether, after all were tried.
         """
         together = parfive.Results()
+        failures: list[JSOCError] = []
         for job in Journal().jobs():
             options = dict(job.options)
             if path is not None and options["path"] != str(path):
                 continue
             response = JSOCResponse.read(io.BytesIO(job.rows.encode()), client=self)
-            protocol, method = options["protocol"], options["method"]
-            results = self.fetch(
-                response, path=options["path"], protocol=protocol, method=method, notify=notify, **kwargs
-            )
+            try:
+                results = self.fetch(
+                    response,
+                    path=options["path"],
+                    protocol=options["protocol"],
+                    method=options["method"],
+                    notify=notify,
+                    **kwargs,
+                )
+            except JSOCError as err:
+                log.warning("The fetch of %d files into %s goes on to fail: %s", job.files, options["path"], err)
+                failures.append(err)
+                continue
             together.data += results.data
             together._urls += results.urls  # noqa: SLF001 - as sunpy joins results
             together._errors += results.errors  # noqa: SLF001
+        if failures:
+            raise failures[0]
         return together
 
     def requests(self) -> QTable:

@@ -97,11 +97,13 @@ def prepare(plan: Plan, paths: Paths, template: str, definition: Definitions, st
             label = f"{where.url}/#{order.record_set}"
             ending = "tar" if order.method.endswith("-tar") else protocol
             name = f"{order.series.lower()}.{digest(order)[:8]}.{ending}"
-            result.others.append(Delivery(where, label, _beside(template, name), locate=claims.archive))
+            path = _beside(template, name)
+            result.others.append(Delivery(where, label, path, locate=claims.archive, gone=claims.gone))
             continue
         for identity, file in sorted(mine.items(), key=lambda item: item[1].row):
             label = f"{where.url}/#{file.label}"
-            result.by_file[identity] = Delivery(where, label, paths[identity], locate=partial(claims.url, file))
+            locate = partial(claims.url, file)
+            result.by_file[identity] = Delivery(where, label, paths[identity], locate=locate, gone=claims.gone)
     return result
 
 
@@ -144,6 +146,12 @@ class _Claims:
         if file.identity not in self._urls:
             raise DataError(f"{site(self._order.site).name} staged no file for {file.label}.")
         return self._urls[file.identity]
+
+    def gone(self) -> None:
+        """
+        Note that the site no longer has the files, so that the next fetch asks for them anew.
+        """
+        self._staging.forget(self._order)
 
     def archive(self) -> str:
         """

@@ -6,7 +6,6 @@ gets its own name. What fails is listed in the result and leaves nothing behind.
 """
 
 import asyncio
-import glob
 import hashlib
 import logging
 import os
@@ -25,6 +24,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import drms
 import parfive
+import psutil
 from parfive.utils import FailedDownload, replacement_filename
 
 from jsoc_fido import fitsfiles, names, transfer
@@ -33,6 +33,7 @@ from jsoc_fido.exceptions import DataError
 from jsoc_fido.exports import site_of
 from jsoc_fido.series import Series
 from jsoc_fido.site import Limits, Site
+from jsoc_fido.steps import MOVIES, read_protocol
 
 __all__ = ["Delivery", "RemoteFile", "afterwards", "be_polite", "check_folders", "enqueue", "remote_files", "targets"]
 
@@ -68,6 +69,9 @@ def remote_files(request: drms.ExportRequest) -> list[RemoteFile]:
         If the site names a file in a way that is no file name.
     """
     rows = list(request.urls.itertuples())
+    if read_protocol(str(request.protocol or ""))[0] in MOVIES:
+        # The frames, which come after the movie (contract B.15), are there for the site's own use.
+        rows = rows[:1]
     if request.method != "url_quick":
         return [RemoteFile(row.url, names.safe_name(row.filename), row.record or "") for row in rows]
     # The paths are those of the site's storage, where many files have the same name.
@@ -147,6 +151,8 @@ class Delivery:
         Tells where it is, if that is not known yet; it may take its time. ``url`` then only says what is wanted.
     rename
         Gives, for the name that the server tells with the file, where it goes instead of ``path``.
+    gone
+        Called when the server says that there is no such file.
     """
 
     site: Site
@@ -156,6 +162,7 @@ class Delivery:
     problem: Exception | None = None
     locate: Callable[[], str] | None = None
     rename: Callable[[str], Path] | None = None
+    gone: Callable[[], None] | None = None
 
 
 def check_folders(paths: Iterable[Path]) -> None:
@@ -259,15 +266,17 @@ def enqueue(
         Takes, for each `Delivery.path`, where the file is in the end.
     """
     came = {} if came is None else came
+    left = _Left()
     # parfive's own way to a file gives it its name at once, cannot go on where it broke off, and waits for ever when
     # the disk is full; so its queue gets ours.
-    downloader.http_queue.extend(partial(_deliver, delivery, downloader, came) for delivery in deliveries)
+    downloader.http_queue.extend(partial(_deliver, delivery, downloader, came, left) for delivery in deliveries)
 
 
 async def _deliver(
     delivery: Delivery,
     downloader: parfive.Downloader,
     came: dict[Path, Path],
+    left: "_Left",
     session: Any,
     *,
     token: Any,
@@ -276,34 +285,44 @@ async def _deliver(
     """
     Bring one file; parfive calls this in the place of its own method, and gives the last three arguments.
     """
-    target, overwrite, url = delivery.path, downloader.config.overwrite, delivery.url
+    url = delivery.url
     try:
-        if delivery.problem is not None:
-            raise delivery.problem
-        if overwrite == "unique":
-            target = Path(replacement_filename(target))
-        elif not overwrite and await asyncio.to_thread(_is_whole, target):
+        target, is_there = await asyncio.to_thread(_wanted, delivery, downloader.config.overwrite)
+        if is_there:
             log.debug("%s is there already", target)
-            came[delivery.path] = target
-            return delivery.url, str(target)
-        if delivery.locate:
-            url = await asyncio.to_thread(delivery.locate)
-        with _progress(file_pb, token, target) as progress:
-            target = await _bring(delivery, url, target, downloader.config, session, progress)
+        else:
+            # What is known needs no thread, and a thread costs more than a small file.
+            url = await asyncio.to_thread(delivery.locate) if delivery.locate else url
+            with _progress(file_pb, token, target) as progress:
+                target = await _bring(delivery, url, target, left, downloader.config, session, progress)
     except (Exception, asyncio.CancelledError) as err:  # a cancelled download is a failed one, for parfive too
+        if delivery.gone and isinstance(err, transfer.RefusedError) and err.is_gone:
+            await asyncio.to_thread(delivery.gone)
         raise FailedDownload(partial(_again, delivery), url, err) from err
     came[delivery.path] = target
     return url, str(target)
 
 
-async def _bring(delivery: Delivery, url: str, target: Path, config: Any, session: Any, progress: Any) -> Path:
+def _wanted(delivery: Delivery, overwrite: bool | str) -> tuple[Path, bool]:
+    """
+    Where a file goes, and whether it is there already.
+    """
+    if delivery.problem is not None:
+        raise delivery.problem
+    if overwrite == "unique":
+        return Path(replacement_filename(delivery.path)), False
+    return delivery.path, not overwrite and _is_whole(delivery.path)
+
+
+async def _bring(
+    delivery: Delivery, url: str, target: Path, left: "_Left", config: Any, session: Any, progress: Any
+) -> Path:
     """
     Bring a file, and say where it is.
     """
-    await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
     proxy = config.https_proxy if url.startswith("https:") else config.http_proxy
     with ExitStack() as stack:
-        part = await asyncio.to_thread(stack.enter_context, _growing(target, url))
+        part = await asyncio.to_thread(stack.enter_context, _growing(target, url, left))
         for last in (False, True):
             try:
                 told = await transfer.bring(
@@ -317,16 +336,20 @@ async def _bring(delivery: Delivery, url: str, target: Path, config: Any, sessio
                 )
                 if told and delivery.rename and target == delivery.path:
                     target = delivery.rename(told)
-                await asyncio.to_thread(delivery.finish, part, target)
+                await asyncio.to_thread(_finish, delivery, part, target)
             except (DataError, OSError) as err:
                 # What came is not what it should be: of no use, but perhaps the site had a bad moment.
                 await asyncio.to_thread(part.unlink, missing_ok=True)
                 if last or isinstance(err, OSError):
                     raise
             else:
-                await asyncio.to_thread(part.unlink, missing_ok=True)
                 break
     return target
+
+
+def _finish(delivery: Delivery, part: Path, target: Path) -> None:
+    delivery.finish(part, target)
+    part.unlink(missing_ok=True)
 
 
 def _progress(file_pb: Any, token: Any, target: Path) -> Any:
@@ -359,9 +382,8 @@ def _again(delivery: Delivery, *_: object) -> Path:
     """
     if delivery.problem is not None:
         raise delivery.problem
-    delivery.path.parent.mkdir(parents=True, exist_ok=True)
     url = delivery.locate() if delivery.locate else delivery.url
-    with _growing(delivery.path, url) as part:
+    with _growing(delivery.path, url, _Left()) as part:
         try:
             delivery.site.download(url, part)
             delivery.finish(part, delivery.path)
@@ -378,11 +400,35 @@ _grow: set[Path] = set()
 _growing_lock = threading.Lock()
 
 
+class _Left:
+    """
+    Beginnings of files that processes of this computer left which are no more.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Path, dict[str, list[Path]]] = {}
+
+    def of(self, folder: Path, stem: str) -> list[Path]:
+        """
+        Those whose names begin so. A folder is read once: it may have very many files.
+        """
+        if folder not in self._found:
+            found: dict[str, list[Path]] = {}
+            for path in folder.glob(f".*.{_HOST}-*.part"):
+                begin, _, owner = path.name.removesuffix(".part").rpartition(f".{_HOST}-")
+                process = owner.rpartition("-")[2]
+                if process.isdigit() and not psutil.pid_exists(int(process)):
+                    found.setdefault(f"{begin}.", []).append(path)
+            self._found[folder] = found
+        return self._found[folder].get(stem, [])
+
+
 @contextmanager
-def _growing(path: Path, url: str) -> Iterator[Path]:
+def _growing(path: Path, url: str, left: _Left) -> Iterator[Path]:
     """
     Where a file grows, hidden beside its place. What a process left that is no more is taken over.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     # Another file at another address must not be taken for the beginning of this one.
     stem = f".{path.name}.{hashlib.blake2s(url.encode(), digest_size=4).hexdigest()}."
     # A process may have been forked since this module was imported.
@@ -392,22 +438,10 @@ def _growing(path: Path, url: str) -> Iterator[Path]:
             part = path.with_name(f"{stem}{_HOST}-{secrets.token_hex(4)}-{os.getpid()}.part")
         _grow.add(part)
     try:
-        for left in path.parent.glob(f"{glob.escape(stem)}{_HOST}-*.part"):
-            owner = left.name.removesuffix(".part").rpartition("-")[2]
-            if left != part and owner.isdigit() and not _is_running(int(owner)):
-                with suppress(OSError):  # another process was faster
-                    left.replace(part)
+        for beginning in left.of(path.parent, stem):
+            with suppress(OSError):  # another process was faster
+                beginning.replace(part)
         yield part
     finally:
         with _growing_lock:
             _grow.discard(part)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

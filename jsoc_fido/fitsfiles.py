@@ -148,7 +148,7 @@ def check(path: Path, *, with_data: bool = False) -> None:
         raise DataError(f"{path} cannot be read: {err.strerror or err}.") from err
 
 
-def write_fits(source: Path | BinaryIO, target: Path, header: fits.Header) -> None:
+def write_fits(source: Path | BinaryIO, target: Path, cards: fits.Header | str) -> None:
     """
     Copy a file and give its image the cards of a header. The pixels are copied as they are stored, compressed or not.
 
@@ -158,16 +158,17 @@ def write_fits(source: Path | BinaryIO, target: Path, header: fits.Header) -> No
         The file as it is stored.
     target
         The file to write. It appears at once and complete, or not at all.
-    header
-        The cards, as `jsoc_fido.headers.header` makes them. They replace stored cards of the same name; other stored
-        cards stay.
+    cards
+        The cards, as `jsoc_fido.headers.cards` makes them, or a header. They replace stored cards of the same name;
+        other stored cards stay.
 
     Raises
     ------
     DataError
         If the source is no whole FITS file or has no image, or the target cannot be written.
     """
-    added = header.tostring(endcard=False, padding=False).encode("ascii")
+    text = cards if isinstance(cards, str) else cards.tostring(endcard=False, padding=False)
+    added = text.encode("ascii")
     names = {_name(card) for card in _cards(added)} | {name.encode("ascii") for name in GENERATED}
     names -= {b"", *(name.encode("ascii") for name in TEXT)}
     _copy(source, target, lambda stored: _without(stored, names) + added, checksum=True)
@@ -204,14 +205,15 @@ def rewrite(
             card.verify("silentfix+ignore")
         change(cards)
         text: str = cards.tostring(endcard=False, padding=False)
-        return text.encode("ascii", "replace")
+        # A checksum of another header would be wrong; the data are the same.
+        return _without(text.encode("ascii", "replace"), {b"CHECKSUM", *([b"DATASUM"] if checksum else [])})
 
     _copy(source, target, edit, checksum=checksum)
 
 
 def _copy(source: Path | BinaryIO, target: Path, edit: Callable[[bytes], bytes], *, checksum: bool) -> None:
     """
-    Copy a file; the cards of its image, without END, go through a function.
+    Copy a file; the cards of its image, without END, go through a function, which leaves out old checksums.
     """
     name = str(getattr(source, "name", source))
     target = Path(target)
@@ -221,10 +223,7 @@ def _copy(source: Path | BinaryIO, target: Path, edit: Callable[[bytes], bytes],
             part = next((part for part in _parts(file, name) if part.is_image), None)
             if part is None:
                 raise DataError(f"{name} holds no image.")
-            # A checksum of another header would be wrong; the data are the same.
-            cards = _without(
-                edit(b"".join(_cards(part.header))), {b"CHECKSUM", b"DATASUM"} if checksum else {b"CHECKSUM"}
-            )
+            cards = edit(b"".join(_cards(part.header)))
             header = _with_checksums(cards, _sum(file, part)) if checksum else header_bytes(cards)
             with temporary.open("xb") as copy:
                 file.seek(0)

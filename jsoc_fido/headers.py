@@ -27,8 +27,10 @@ __all__ = [
     "INTERVALS",
     "NO_CARD",
     "card_name",
+    "cards",
     "from_printed",
     "header",
+    "history",
     "image_hdu",
     "read_keywords",
     "rewrite",
@@ -212,7 +214,14 @@ def _make_entries(series: Series, segment: str | None) -> Iterator[_Entry]:
 
 def header(series: Series, values: Mapping[str, object], *, segment: str | None, recnum: int) -> fits.Header:
     """
-    The cards that an export adds to the file of a segment.
+    The cards that an export adds to the file of a segment, as astropy has them; `cards` says which.
+    """
+    return fits.Header.fromstring(cards(series, values, segment=segment, recnum=recnum))
+
+
+def cards(series: Series, values: Mapping[str, object], *, segment: str | None, recnum: int) -> str:
+    """
+    The cards that an export adds to the file of a segment, as they stand in the file.
 
     Parameters
     ----------
@@ -229,9 +238,9 @@ def header(series: Series, values: Mapping[str, object], *, segment: str | None,
 
     Returns
     -------
-    astropy.io.fits.Header
-        Keywords in the series' order, then ``RECNUM``, ``DRMS_ID``, ``PRIMARYK``, ``LICENSE``, ``HEADSUM`` and
-        ``LONGSTRN``.
+    str
+        Cards of eighty characters: keywords in the series' order, then ``RECNUM``, ``DRMS_ID``, ``PRIMARYK``,
+        ``LICENSE``, ``HEADSUM`` and ``LONGSTRN``.
 
     Raises
     ------
@@ -239,16 +248,16 @@ def header(series: Series, values: Mapping[str, object], *, segment: str | None,
         If a value is of another type than its keyword.
     """
     entries = _entries(series, segment)
-    cards: dict[str, str] = {}
+    made: dict[str, str] = {}
     for entry, content in zip(entries, _contents(entries, values), strict=True):
         if content is NO_CARD:
             continue
         if entry.card in TEXT:
-            cards[f"{entry.card} {entry.key}"] = _text_cards(entry.card, content)
+            made[f"{entry.card} {entry.key}"] = _text_cards(entry.card, content)
         elif image := entry.image(content):
             # Of two keywords with one card, the later one stays.
-            cards.pop(entry.card, None)
-            cards[entry.card] = image
+            made.pop(entry.card, None)
+            made[entry.card] = image
     for name, content, comment in (
         ("RECNUM", recnum, "Recnum"),
         ("DRMS_ID", f"{series.name}:{recnum}:{segment or 'no_segment'}", "DRMS ID"),
@@ -256,13 +265,19 @@ def header(series: Series, values: Mapping[str, object], *, segment: str | None,
         # The value is the name of the card, in JSOC's own files too (contract E.4).
         ("LICENSE", "LICENSE", "CC0 1.0"),
     ):
-        cards.pop(name, None)
-        cards[name] = _card(name, _value_text(content), comment, "")
-    text = "".join(cards.values())
+        made.pop(name, None)
+        made[name] = _card(name, _value_text(content), comment, "")
+    text = "".join(made.values())
     digest = hashlib.md5(header_bytes(text.encode("ascii")), usedforsecurity=False).hexdigest()
     text += _card("HEADSUM", _value_text(digest[:16]), "Keyword checksum", "")
-    text += _card("LONGSTRN", _value_text("OGIP 1.0"), "The HEASARC Long String Convention may be used.", "")
-    return fits.Header.fromstring(text)
+    return text + _card("LONGSTRN", _value_text("OGIP 1.0"), "The HEASARC Long String Convention may be used.", "")
+
+
+def history(text: str) -> str:
+    """
+    ``HISTORY`` cards, as many as a text needs.
+    """
+    return _text_cards("HISTORY", text)
 
 
 def _contents(entries: Sequence[_Entry], values: Mapping[str, object]) -> list[float | str | _Mark | None]:

@@ -168,9 +168,8 @@ def arrival(file: SegmentFile, keywords: ExactKeywords) -> Callable[[Path, Path]
             return
         fitsfiles.check(stored)
         values = keywords.values(file.recnum)
-        cards = headers.header(keywords.series, values, segment=file.segment, recnum=file.recnum)
-        cards.add_history(_history(file, keywords.where))
-        fitsfiles.write_fits(stored, target, cards)
+        cards = headers.cards(keywords.series, values, segment=file.segment, recnum=file.recnum)
+        fitsfiles.write_fits(stored, target, cards + headers.history(_history(file, keywords.where)))
 
     return finish
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from socket import gaierror
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -87,6 +88,15 @@ class Limits:
     tries: int = 5
     pause: float = 1.0
 
+    def pause_after(self, elapsed: float) -> float:
+        """
+        Seconds until the next look at a request that is looked at for some seconds already.
+
+        An eighth of what it took so far: what is done is seen soon, and what takes long is not looked at often.
+        """
+        first, longest = self.poll
+        return min(max(first, elapsed / 8), longest)
+
 
 #: An e-mail address in a URL: as it is, or encoded once or twice.
 _ADDRESS = re.compile(r"[^=&?/\s]+(?:@|%40|%2540)[^&\s]+|(?<=requester=)[^&\s]+")
@@ -110,6 +120,12 @@ for name in ("urllib3.connectionpool", "urllib3.util.retry"):
     logging.getLogger(name).addFilter(_without_address)
 
 
+class LostError(TransportError):
+    """
+    A site was asked, and its answer did not come, or not as it was sent.
+    """
+
+
 class Connection(HttpJsonClient):
     """
     drms' requests to a site, over one kept connection.
@@ -121,7 +137,8 @@ class Connection(HttpJsonClient):
         self._turn = threading.BoundedSemaphore(limits.questions)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
-        # No `read` retries: a request whose answer was lost may have been carried out.
+        self._pause = limits.pause
+        # No `read` retries: only here is it known what may be asked twice.
         retry = Retry(
             total=4,
             read=0,
@@ -168,24 +185,36 @@ class Connection(HttpJsonClient):
                 for chunk in reply.iter_content(CHUNK):
                     file.write(chunk)
         except requests.RequestException as err:
-            raise TransportError(f"{url} did not come: {_reason(err)}.", url=url) from err
+            raise TransportError(f"{url} did not come: {_reason(err)[0]}.", url=url) from err
 
     def _json_request(self, url: str, *, has_status: bool = True) -> "Answer":
         # The one place through which all of drms' requests go. The query may hold an e-mail address: it is not logged.
         address, _, query = url.partition("?")
         log.debug("asking %s (%d characters)", address, len(query))
         try:
+            return self._answer(address, query, has_status=has_status)
+        except LostError as err:
+            # A request to stage may have been carried out; all others may be asked twice.
+            if "op=exp_request" in query:
+                raise
+            log.info("%s Asking again.", err)
+            time.sleep(self._pause)
+            return self._answer(address, query, has_status=has_status)
+
+    def _answer(self, address: str, query: str, *, has_status: bool) -> "Answer":
+        try:
             with self._turn:
-                if len(url) > LONGEST_URL:
+                if len(address) + len(query) > LONGEST_URL:
                     form = {"Content-Type": "application/x-www-form-urlencoded"}
                     reply = self._session.post(address, data=query, headers=form, timeout=self.timeout)
                 else:
-                    reply = self._session.get(url, timeout=self.timeout)
+                    reply = self._session.get(address, params=query, timeout=self.timeout)
         except requests.RequestException as err:
+            reason, is_lost = _reason(err)
+            kind = LostError if is_lost else TransportError
             # Without its cause, whose text holds the whole URL and so the address of a person.
-            raise TransportError(
-                f"{_host(address)} could not be reached: {_reason(err)}. Is the site up, and the address right?",
-                url=address,
+            raise kind(
+                f"{_host(address)} could not be reached: {reason}. Is the site up, and the address right?", url=address
             ) from None
         if not reply.ok:
             raise TransportError(
@@ -212,13 +241,13 @@ def _decode(reply: requests.Response, address: str, encoding: str, *, has_status
     except ValueError as err:
         start = " ".join(reply.content[:60].decode("ascii", "replace").split())
         what = "nothing" if not start else f"something that is no JSON ({start}...)"
-        raise TransportError(
+        raise LostError(
             f"{_host(address)} answered {what}; it seems to be down or to be no DRMS site.", url=address
         ) from err
     # Every reply of DRMS has a status (contract B), as a number or as text.
     told = not has_status or re.fullmatch(r"-?\d+", str(data.get("status") if isinstance(data, dict) else "").strip())
     if not isinstance(data, dict) or not told:
-        raise TransportError(f"{_host(address)} answered JSON that is no DRMS reply: {str(data)[:60]}", url=address)
+        raise LostError(f"{_host(address)} answered JSON that is no DRMS reply: {str(data)[:60]}", url=address)
     return data
 
 
@@ -227,7 +256,10 @@ def _host(address: str) -> str:
     return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
 
-def _reason(err: requests.RequestException) -> str:
+def _reason(err: requests.RequestException) -> tuple[str, bool]:
+    """
+    Why there was no answer, and whether the question had been sent.
+    """
     # urllib3 wraps the operating system's words several times and repeats the URL, which may hold an e-mail address.
     cause: BaseException = err
     while True:
@@ -235,9 +267,10 @@ def _reason(err: requests.RequestException) -> str:
         if not isinstance(inner, BaseException):
             break
         cause = inner
+    is_lost = not isinstance(err, requests.ConnectTimeout) and not isinstance(cause, ConnectionRefusedError | gaierror)
     if isinstance(err, requests.Timeout) or isinstance(cause, TimeoutError):
-        return "no answer in time"
-    return getattr(cause, "strerror", None) or type(cause).__name__
+        return "no answer in time", is_lost
+    return getattr(cause, "strerror", None) or type(cause).__name__, is_lost
 
 
 class Site:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -109,11 +109,11 @@ class Watch:
     tell: Callable[[str], None] = log.debug
 
     @classmethod
-    def of(cls, timeout: float) -> "Watch":
+    def of(cls, timeout: float, tell: Callable[[str], None] = log.debug) -> "Watch":
         """
         Wait for some seconds.
         """
-        return cls(time.monotonic() + timeout, threading.Event())
+        return cls(time.monotonic() + timeout, threading.Event(), tell)
 
     def pause(self, seconds: float, what: str, request: drms.ExportRequest | None = None) -> None:
         """
@@ -176,14 +176,43 @@ def stage(order: Order, watch: Watch, journal: Journal) -> list[drms.ExportReque
         return _staged(order, watch, journal)
 
 
-def submit(order: Order, watch: Watch, journal: Journal) -> drms.ExportRequest:
+def submit(orders: Sequence[Order], watch: Watch, journal: Journal) -> list[drms.ExportRequest]:
     """
-    Ask for an order, or find the request that was made for it, without waiting for the files.
+    Ask for orders, or find the requests that were made for them, without waiting for the files of the last.
+
+    A site takes one request of an address at a time, so those before the last of each address are waited for.
 
     Raises
     ------
     NotRegisteredError, ExportError, ExportTimeout, TransportError
-        As `stage`.
+        As `stage`, after all were asked for.
+    """
+    requests: list[drms.ExportRequest] = []
+    refusals: list[ExportError] = []
+    before: dict[tuple[str, str], drms.ExportRequest] = {}
+    for order in dict.fromkeys(orders):
+        queue = (order.site, order.notify)
+        try:
+            with _turn(order, watch):
+                if queue in before:
+                    # Whether it succeeds is the business of the one who gets its files.
+                    with suppress(ExportError):
+                        wait(before[queue], watch, journal)
+                before[queue] = _submit(order, watch, journal)
+                requests.append(before[queue])
+        except ExportError as err:
+            refusals.append(err)
+    if refusals and requests:
+        taken = ", ".join(str(request.id) for request in requests)
+        log.warning("%d of %d requests were refused; the others are %s", len(refusals), len(orders), taken)
+    if refusals:
+        raise refusals[0]
+    return requests
+
+
+def _submit(order: Order, watch: Watch, journal: Journal) -> drms.ExportRequest:
+    """
+    Ask for an order when it is its turn, or find the request that was made for it.
     """
     where = site(order.site)
     attempt = 1
@@ -230,13 +259,11 @@ def wait(request: drms.ExportRequest, watch: Watch, journal: Journal) -> None:
     """
     where = exports.site_of(request)
     began = time.monotonic()
-    pause, longest = where.limits.poll
     missed = 0
     while exports.is_pending(request):
         elapsed = time.monotonic() - began
         watch.tell(f"{request.id} is being staged, for {elapsed:.0f} s now")
-        watch.pause(pause, f"{request.id} at {where.name}", request)
-        pause = min(1.5 * pause, longest)
+        watch.pause(where.limits.pause_after(elapsed), f"{request.id} at {where.name}", request)
         try:
             exports.refresh(request)
             missed = 0
@@ -320,6 +347,14 @@ class Staging:
         results = [result for result in self._results.values() if result.done() and not result.exception()]
         return [request for result in results for request in result.result()]
 
+    def forget(self, order: Order) -> None:
+        """
+        Use the finished requests for an order no more: the site has removed their files.
+        """
+        for request in self._results[order].result():
+            if request.id:
+                self._journal.note(order.site, request.id, "expired", error="its files are gone")
+
     def stop(self) -> None:
         """
         Stop waiting. What the site has taken goes on there.
@@ -379,7 +414,7 @@ def _turn(order: Order, watch: Watch) -> Iterator[None]:
 def _staged(order: Order, watch: Watch, journal: Journal) -> list[drms.ExportRequest]:
     for anew in (False, True):
         try:
-            request = submit(order, watch, journal)
+            request = _submit(order, watch, journal)
             wait(request, watch, journal)
         except (NotRegisteredError, ExportTimeout):
             raise
@@ -451,14 +486,13 @@ def _wait_until_free(refusal: str, order: Order, watch: Watch, journal: Journal)
     if live is not None and live.requestid in identifiers:
         return
     names = ", ".join(identifiers) or "a request that it does not name"
-    pause, longest = where.limits.poll
+    began = time.monotonic()
     while True:
         watch.tell(f"{where.name} is busy with {names}")
         # Also when nothing is in the way any more: a site may go on to refuse for a while.
-        watch.pause(pause, f"{names} at {where.name}")
+        watch.pause(where.limits.pause_after(time.monotonic() - began), f"{names} at {where.name}")
         if not any(_is_in_way(identifier, where) for identifier in identifiers):
             return
-        pause = min(1.5 * pause, longest)
 
 
 def _may_pass(err: ExportError) -> bool:

@@ -55,6 +55,13 @@ class RefusedError(TransportError):
         """
         return self.status in (*NOT_NOW, 408)
 
+    @property
+    def is_gone(self) -> bool:
+        """
+        Whether there is no such file.
+        """
+        return self.status in (404, 410)
+
 
 async def bring(session: aiohttp.ClientSession, url: str, part: Path, limits: Limits, **options: Any) -> str | None:
     """
@@ -108,7 +115,7 @@ async def bring(session: aiohttp.ClientSession, url: str, part: Path, limits: Li
 async def _stream(
     session: aiohttp.ClientSession, url: str, part: Path, progress: Any, options: dict[str, Any]
 ) -> str | None:
-    there = await asyncio.to_thread(_size, part)
+    there = _size(part)
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
     if there:
         headers["Range"] = f"bytes={there}-"
@@ -125,6 +132,9 @@ async def _stream(
         if goes_on and not (there and reply.headers.get("Content-Range", "").startswith(f"bytes {there}-")):
             await asyncio.to_thread(part.unlink, missing_ok=True)
             raise aiohttp.ClientPayloadError("another part of the file came than the one that was asked for")
+        if goes_on and await asyncio.to_thread(_is_older, part, reply.headers.get("Last-Modified")):
+            await asyncio.to_thread(part.unlink, missing_ok=True)
+            raise aiohttp.ClientPayloadError("the file was changed after its beginning had come")
         if progress is not None:
             progress.total = int(reply.headers.get("Content-Length", 0)) + (there if goes_on else 0) or None
             progress.update(there if goes_on else 0)
@@ -138,6 +148,16 @@ async def _stream(
     if digest is not None:
         await asyncio.to_thread(_check_digest, part, digest, url)
     return name
+
+
+def _is_older(part: Path, modified: str | None) -> bool:
+    """
+    Whether what has come is older than what the server has now (RFC 9110, 8.8.2).
+    """
+    try:
+        return modified is not None and part.stat().st_mtime < parsedate_to_datetime(modified).timestamp()
+    except ValueError:
+        return False
 
 
 def _name(reply: aiohttp.ClientResponse) -> str | None:

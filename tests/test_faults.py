@@ -62,7 +62,7 @@ def directory(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def archive(directory) -> Iterator[localsite.RunningSite]:
-    with localsite.running(directory, register=[EMAIL], staging_time=0.01, pending=1) as running:
+    with localsite.running(directory, register=[EMAIL], staging_time=0.01, jsoc_limits=True) as running:
         yield running
 
 
@@ -337,12 +337,36 @@ def test_one_fault(job, way, operation, name, fault):
     job.check(way, exports=PARTS.get((operation, name)))
 
 
+LOST = ["reset, heard", "closed, not heard", "stalled, heard", "cut", "html", "JSON, cut short", "JSON, null"]
+
+
+@pytest.mark.parametrize(("way", "operation"), [("fits", "checkAddress"), ("fits", "exp_status"), ("quick", "rs_list")])
+@pytest.mark.parametrize("name", LOST)
+def test_an_answer_that_is_lost_is_asked_for_again(job, way, operation, name):
+    # Of these questions nothing changes at the site, so no second run is needed.
+    job.proxy.plan(operation, (ANYWHERE | PROGRAMS)[name], name)
+    assert job.run(way)
+    assert job.proxy.done == [name]
+    job.check(way)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_files_that_the_site_has_removed_are_staged_anew(job, status):
+    job.proxy.plan("file", net.status(status), "gone", times=FILES)
+    assert not job.run("fits")
+    assert [entry.state for entry in Journal().requests()] == ["expired"]
+    asked = job.proxy.count("exp_request")
+    assert job.run("fits")
+    assert job.proxy.count("exp_request") == asked + 1
+
+
 # A file that is gone on with
 
 RESUMED = {
     "no ranges": net.without_ranges,
     "416": net.not_satisfiable,
     "another part": net.other_range,
+    "changed since": net.changed_since,
     "html": net.html,
     "cut again": net.cut,
     "503": net.status(503),

@@ -11,6 +11,7 @@ from sunpy.net import attrs as a
 
 from jsoc_fido import JSOCClient, attrs
 from jsoc_fido.exceptions import QueryError
+from jsoc_fido.journal import Journal
 
 MINUTES = a.Time("2014-01-01T00:00", "2014-01-01T00:01")
 VELOCITY = attrs.Series("hmi.v_45s")
@@ -39,6 +40,11 @@ def test_a_movie_comes_once(client, tmp_path):
     results = client.fetch(found, path=tmp_path, progress=False)
     assert [Path(path).suffix for path in results] == [".mp4"]
     assert b"ftyp" in Path(results[0]).read_bytes()[:16]
+    # There is nothing left to resume, and without the table it is the movie that comes, too.
+    assert str(tmp_path) not in {job.options["path"] for job in Journal().jobs()}
+    (request,) = found.requests
+    again = client.get_request(request.id, path=tmp_path / "again", progress=False)
+    assert [Path(path).suffix for path in again] == [".mp4"]
 
 
 def test_processed_files_say_what_was_done(client, tmp_path):

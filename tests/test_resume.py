@@ -83,6 +83,16 @@ def test_only_what_goes_into_a_path(client, table, broken, tmp_path):
     assert [job.options["path"] for job in Journal().jobs()] == [str(tmp_path / "one")]
 
 
+def test_a_fetch_that_fails_keeps_none_from_being_finished(client, table, broken, tmp_path):
+    client.fetch(table, path=tmp_path / "staged", notify=EMAIL, protocol="as-is", method="url", progress=False)
+    client.fetch(table, path=tmp_path / "quick", progress=False)
+    broken()
+    with pytest.raises(NotRegisteredError):
+        client.resume(progress=False)
+    assert len(list((tmp_path / "quick").iterdir())) == len(table)
+    assert [job.options["path"] for job in Journal().jobs()] == [str(tmp_path / "staged")]
+
+
 def test_another_process_finishes(client, table, broken, tmp_path):
     client.fetch(table, path=tmp_path / "data", progress=False)
     broken()

@@ -527,6 +527,15 @@ def other_range(exchange: Exchange) -> None:
     exchange.send(Reply(206, said, body))
 
 
+def changed_since(exchange: Exchange) -> None:
+    """
+    The rest of a file that was written anew after its beginning had come: as long, and other bytes.
+    """
+    reply = exchange.ask()
+    date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 3600))
+    exchange.send(Reply(reply.status, {**reply.headers, "last-modified": date}, damaged(reply.body)))
+
+
 # Replies of the CGIs
 
 
