@@ -609,7 +609,9 @@ class JSOCClient(BaseClient):
             protocol=query.protocol,
             steps=query.steps,
         )
-        return JSOCResponse.from_reply(reply, definition, question, client=self, keys=query.keys)
+        # Fido names the site of the table's client above the table.
+        client = self if where is self.site else JSOCClient(where.name, self._email)
+        return JSOCResponse.from_reply(reply, definition, question, client=client, keys=query.keys)
 
     @classmethod
     def _can_handle_query(cls, *query: Any) -> bool:

@@ -161,7 +161,10 @@ def test_branches_of_one_client_are_one_table(client):
 
 def test_site_attr_prevails(local_site, monkeypatch):
     monkeypatch.setenv("JSOC_FIDO_SITE", "http://127.0.0.1:1")
-    assert len(JSOCClient().search(MINUTES, VELOCITY, a.jsoc.Site(local_site.url))) == 4
+    found = JSOCClient(email=EMAIL).search(MINUTES, VELOCITY, a.jsoc.Site(local_site.url))
+    assert len(found) == 4
+    # Above the table Fido says where it comes from.
+    assert found.client == JSOCClient(local_site.url, EMAIL)
     assert len(JSOCClient(local_site.url).search(MINUTES, VELOCITY)) == 4
 
 
