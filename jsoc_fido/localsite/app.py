@@ -4,6 +4,7 @@ HTTP in front of a site: JSOC's CGIs under ``/cgi-bin/ajax/``, the files under `
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from urllib.parse import unquote
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
+from python_multipart.exceptions import FormParserError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -26,7 +28,7 @@ from jsoc_fido.localsite.interface import PROGRAMS
 from jsoc_fido.localsite.listing import json_text
 from jsoc_fido.localsite.pages import add_pages
 from jsoc_fido.localsite.pending import manage_request
-from jsoc_fido.localsite.replies import FAILED, Index, PlainText, formatted
+from jsoc_fido.localsite.replies import FAILED, Index, InFrame, PlainText, formatted
 from jsoc_fido.localsite.spool import CHUNK, Reply
 from jsoc_fido.version import version
 
@@ -38,6 +40,12 @@ BASE = "/cgi-bin/ajax"
 
 #: Bytes of a body that are read: many times what the longest record set and the longest list have.
 MOST_SENT = 2 << 20
+
+#: What may stand before the expression of ``show_series``.
+_VERBOSE = re.compile(r"^v=[^&]*(&|$)")
+
+#: Replies that are no JSON, or are not to be taken for it.
+MEDIA_TYPES: dict[type, str] = {PlainText: "text/plain", InFrame: "text/html"}
 
 #: A site may run for months; what was asked long ago is forgotten.
 MOST_COUNTED = 100_000
@@ -132,7 +140,7 @@ def create_app(
         body = await run_in_threadpool(_answered, reply, failure)
         if isinstance(body, Reply):
             return SpooledResponse(body)
-        return Response(body, media_type="text/plain" if isinstance(body, PlainText) else "application/json")
+        return Response(body, media_type=MEDIA_TYPES.get(type(body), "application/json"))
 
     def cgi(name: str) -> None:
         async def endpoint(request: Request) -> Response:
@@ -179,8 +187,8 @@ def _programs(catalogue: Catalogue, exporter: Exporter) -> dict[str, Handler]:
     """
 
     def show_series(request: Request, parameters: Parameters) -> tuple[str, Callable[[], object]]:
-        pattern = _filter(request, parameters)
-        return "show_series", lambda: info.show_series(catalogue, pattern)
+        pattern, verbose = _filter(request, parameters), inquiry.flag(parameters, "v")
+        return "show_series", lambda: info.show_series(catalogue, pattern, verbose=verbose)
 
     def showextseries(_: Request, parameters: Parameters) -> tuple[str, Callable[[], object]]:
         pattern, with_info = parameters.get("filter", ""), parameters.get("info") == "1"
@@ -191,13 +199,17 @@ def _programs(catalogue: Catalogue, exporter: Exporter) -> dict[str, Handler]:
 
     def jsoc_fetch(request: Request, parameters: Parameters) -> tuple[str, Callable[[], object]]:
         host = request.client.host if request.client is not None else ""
-        return _operation("jsoc_fetch", parameters), lambda: formatted(
-            exporter.answer(parameters, host), parameters.get("format")
-        )
+
+        def reply() -> object:
+            found = formatted(exporter.answer(parameters, host), parameters.get("format"))
+            in_frame = uploads.is_upload(parameters) and not isinstance(found, PlainText)
+            return InFrame.of(json_text(found) + "\n") if in_frame else found
+
+        return _operation("jsoc_fetch", parameters), reply
 
     def check_address(_: Request, parameters: Parameters) -> tuple[str, Callable[[], object]]:
-        address = parameters.get("address", "")
-        return "checkAddress", lambda: exporter.addresses.answer(address)
+        address, register = parameters.get("address", ""), not inquiry.flag(parameters, "checkonly")
+        return "checkAddress", lambda: exporter.addresses.answer(address, register=register)
 
     def manage(_: Request, parameters: Parameters) -> tuple[str, Callable[[], object]]:
         return "manage-request", lambda: manage_request(catalogue, exporter.addresses, parameters)
@@ -271,21 +283,28 @@ async def _parameters(request: Request) -> Parameters:
             raise QueryError(f"more than {MOST_SENT} bytes were sent.")
         return message
 
+    if len(request.url.query) > MOST_SENT:
+        raise QueryError(f"more than {MOST_SENT} bytes were sent.")
     parameters: Parameters = {}
     for name, value in request.query_params.multi_items():
         parameters.setdefault(name, value)
     if request.method == "POST":
-        async with Request(request.scope, receive).form() as form:
-            for name, field in form.multi_items():
-                # More than can be used is not read: a record set that is too long is told so.
-                text = field if isinstance(field, str) else (await field.read(uploads.MOST + 1)).decode("latin-1")
-                parameters.setdefault(name, text)
+        try:
+            async with Request(request.scope, receive).form() as form:
+                for name, field in form.multi_items():
+                    # More than can be used is not read: a record set that is too long is told so.
+                    text = field if isinstance(field, str) else (await field.read(uploads.MOST + 1)).decode("latin-1")
+                    parameters.setdefault(name, text)
+        except FormParserError as err:
+            # starlette does this itself from 1.8 on.
+            raise HTTPException(400, "Invalid multipart data.") from err
     return parameters
 
 
 def _filter(request: Request, parameters: Parameters) -> str:
     # The program takes all behind the first "=", and leaves a plus sign alone, which means something in an expression.
-    _, equals, text = request.url.query.partition("=")
+    query = _VERBOSE.sub("", request.url.query)
+    _, equals, text = query.partition("=")
     return unquote(text.partition("&")[0]) if equals else parameters.get("filter", "")
 
 

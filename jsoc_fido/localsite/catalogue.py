@@ -10,22 +10,21 @@ A site is a directory::
 """
 
 import logging
-import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import quote
+from typing import Self
 
 import re2
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from jsoc_fido.exceptions import DataError, QueryError
 from jsoc_fido.localsite import definitions, schema
+from jsoc_fido.localsite.database import ADDRESS, DATABASE, check_version, connect, extend, take, version_of, words
 from jsoc_fido.localsite.records import NewRecord, Rows, StorageSlot, StoredFile
 from jsoc_fido.series import Series
 
@@ -33,8 +32,6 @@ __all__ = ["Catalogue", "Holding", "NewRecord", "StorageSlot", "StoredFile"]
 
 log = logging.getLogger(__name__)
 
-DATABASE = "site.sqlite"
-ADDRESS = "database.url"
 STORAGE = "SUM0"
 STAGING = "staging"
 
@@ -42,9 +39,6 @@ STAGING = "staging"
 _ANY_CASE = re2.Options()
 _ANY_CASE.case_sensitive = False
 _ANY_CASE.log_errors = False
-
-#: Connections at one time: each thread that answers has one, and each that exports.
-CONNECTIONS = 50
 
 #: Records that are in memory as rows at the same time.
 BATCH = 1000
@@ -123,18 +117,18 @@ class Catalogue:
             raise DataError(
                 f"A site cannot be made in {directory}: {err.strerror}. Choose a folder you may write."
             ) from err
-        engine = _engine(directory, database)
+        engine = connect(directory, database)
         try:
             with engine.begin() as connection:
-                version = _version(connection) if sa.inspect(connection).has_table(schema.site.name) else None
+                version = version_of(connection) if sa.inspect(connection).has_table(schema.site.name) else None
                 if version is None:
                     schema.metadata.create_all(connection)
                     connection.execute(schema.site.insert(), {"name": "version", "value": schema.VERSION})
                     connection.execute(schema.counters.insert(), {"name": "sunum", "value": 0})
         except SQLAlchemyError as err:
             engine.dispose()
-            raise DataError(f"The database of {directory} cannot be made: {_words(err)}.") from err
-        _check_version(directory, engine, version or schema.VERSION)
+            raise DataError(f"The database of {directory} cannot be made: {words(err)}.") from err
+        check_version(directory, engine, version or schema.VERSION)
         if database is not None:
             (directory / ADDRESS).write_text(f"{engine.url.set(password=None)}\n", "utf-8")
         return cls(directory, engine)
@@ -164,14 +158,14 @@ class Catalogue:
             database = address.read_text("utf-8").strip()
         if not (directory / STORAGE).is_dir() or (database is None and not (directory / DATABASE).is_file()):
             raise DataError(f"{directory} is no site; 'jsoc-fido site init {directory}' makes one.")
-        engine = _engine(directory, database, read_only=read_only)
+        engine = connect(directory, database, read_only=read_only)
         try:
             with engine.connect() as connection:
-                version = _version(connection)
+                version = version_of(connection)
         except SQLAlchemyError as err:
             engine.dispose()
-            raise DataError(f"The database of {directory} is none of a site: {_words(err)}.") from err
-        _check_version(directory, engine, version)
+            raise DataError(f"The database of {directory} is none of a site: {words(err)}.") from err
+        check_version(directory, engine, version)
         return cls(directory, engine, read_only=read_only)
 
     def close(self) -> None:
@@ -210,7 +204,7 @@ class Catalogue:
                 connection.execute(schema.counters.insert(), {"name": f"recnum {lower}", "value": 0})
                 table.create(connection)
             elif row.definition != form:
-                _extend(connection, table, definition.name)
+                extend(connection, table, definition.name)
                 connection.execute(
                     known.update().where(known.c.lower_name == lower),
                     {"revision": row.revision + 1, "definition": form},
@@ -451,95 +445,4 @@ class Catalogue:
             with self.engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as err:
-            raise DataError(f"The database of {self.directory} cannot be written: {_words(err)}.") from err
-
-
-def take(connection: sa.Connection, counter: str, count: int) -> range:
-    """
-    Take the next numbers of a counter, for nobody else.
-    """
-    counters = schema.counters
-    update = counters.update().where(counters.c.name == counter).values(value=counters.c.value + count)
-    last = connection.scalar(update.returning(counters.c.value))
-    if last is None:
-        try:
-            with connection.begin_nested():
-                connection.execute(counters.insert(), {"name": counter, "value": count})
-            last = count
-        except IntegrityError:  # somebody else was first
-            last = connection.execute(update.returning(counters.c.value)).scalar_one()
-    return range(last - count + 1, last + 1)
-
-
-def _extend(connection: sa.Connection, table: sa.Table, name: str) -> None:
-    """
-    Give an existing table the columns it lacks.
-    """
-    existing = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
-    wanted = {column.name for column in table.c}
-    if lost := sorted(existing - wanted):
-        raise DataError(f"Series {name} has values of {', '.join(lost)}, which the new definition lacks.")
-    prepare = connection.dialect.identifier_preparer
-    for column in table.c:
-        if column.name not in existing:
-            kind = column.type.compile(connection.dialect)
-            # SQLAlchemy Core has no construct for this; all names are quoted by it.
-            statement = f"ALTER TABLE {prepare.format_table(table)} ADD COLUMN {prepare.format_column(column)} {kind}"
-            connection.exec_driver_sql(statement)
-
-
-def _version(connection: sa.Connection) -> str | None:
-    return connection.scalar(sa.select(schema.site.c.value).where(schema.site.c.name == "version"))
-
-
-def _check_version(directory: Path, engine: sa.Engine, version: str | None) -> None:
-    if version != schema.VERSION:
-        engine.dispose()
-        raise DataError(
-            f"The site in {directory} has version {version} of the tables, this package version {schema.VERSION}; "
-            "make a new site and ingest the files again."
-        )
-
-
-def _engine(directory: Path, database: str | None, *, read_only: bool = False) -> sa.Engine:
-    pool: dict[str, Any] = {"pool_size": 5, "max_overflow": CONNECTIONS - 5}
-    if database is not None:
-        try:
-            url = sa.make_url(database)
-            if url.get_backend_name() == "postgresql":
-                # A server may have been started anew since the last question.
-                pool |= {"pool_pre_ping": True, "execution_options": {"postgresql_readonly": read_only}}
-            return sa.create_engine(url, **pool)
-        except (SQLAlchemyError, ImportError) as err:
-            # The URL may hold a password.
-            name = database.partition(":")[0]
-            raise DataError(f"A database of the kind {name!r} cannot be used: {_words(err)}.") from err
-    url = (
-        _read_only_url(directory / DATABASE)
-        if read_only
-        else sa.URL.create("sqlite", database=str(directory / DATABASE))
-    )
-    engine = sa.create_engine(url, connect_args={"timeout": 60}, **pool)
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: object) -> None:
-        # Readers do not wait for the writer, and a site that is cut off loses at most its last records. LIKE tells
-        # capitals from small letters, as in PostgreSQL.
-        if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA case_sensitive_like = ON")
-
-    return engine
-
-
-def _read_only_url(path: Path) -> sa.URL:
-    # Readers share an index of what was written last, a file beside the database. On a medium where it cannot be made,
-    # nobody else writes either.
-    alone = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
-    query = {"uri": "true", **({"immutable": "1"} if alone else {"mode": "ro"})}
-    return sa.URL.create("sqlite", database=f"file:{quote(str(path))}", query=query)
-
-
-def _words(err: Exception) -> str:
-    return str(getattr(err, "orig", None) or err).strip().splitlines()[0].rstrip(".")
+            raise DataError(f"The database of {self.directory} cannot be written: {words(err)}.") from err

@@ -10,22 +10,20 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from jsoc_fido import recordset
-from jsoc_fido.exceptions import ExportError, JSOCError, QueryError
+from jsoc_fido.exceptions import JSOCError, QueryError
 from jsoc_fido.localsite import filenames, pictures, processing, schema
 from jsoc_fido.localsite.addresses import REGISTERED, Addresses, requester
-from jsoc_fido.localsite.catalogue import Catalogue, take
+from jsoc_fido.localsite.catalogue import Catalogue
+from jsoc_fido.localsite.database import take
 from jsoc_fido.localsite.inquiry import flag
-from jsoc_fido.localsite.limits import Limits
-from jsoc_fido.localsite.listing import OFFLINE
+from jsoc_fido.localsite.limits import MEGABYTE, Limits
+from jsoc_fido.localsite.question import record_sets
 from jsoc_fido.localsite.replies import (
     BUSY,
     DONE,
@@ -35,6 +33,7 @@ from jsoc_fido.localsite.replies import (
     QUEUED,
     RUNNING,
     TEST,
+    TOO_LARGE,
     Found,
     Index,
     RefusedError,
@@ -43,11 +42,12 @@ from jsoc_fido.localsite.replies import (
     quick,
     unfinished,
 )
-from jsoc_fido.localsite.staging import Job, StagingStoppedError, stage
-from jsoc_fido.localsite.storageunits import SU_AS_IS, quick_units, stage_units, unit_numbers
-from jsoc_fido.localsite.turnstile import Turnstile
+from jsoc_fido.localsite.select import MOST_RECORDS
+from jsoc_fido.localsite.sizeratio import given_ratio, ratio_of, shape_of
+from jsoc_fido.localsite.storageunits import SU_AS_IS, quick_units, unit_numbers
 from jsoc_fido.localsite.uploads import with_upload
-from jsoc_fido.recordset import RecordNumbers, RecordSet, SqlFilter
+from jsoc_fido.localsite.workers import DAY, EXPORTS, NEARLINE, Workers, index_path
+from jsoc_fido.recordset import Extreme, KeyFilter, RecordNumbers, RecordSet, SqlFilter
 
 __all__ = ["Exporter"]
 
@@ -55,19 +55,14 @@ log = logging.getLogger(__name__)
 
 METHODS = ("url", "url_quick", "url-tar", "ftp", "ftp-tar")
 PROTOCOLS = ("as-is", "fits", *pictures.KINDS)
-MEGABYTE = 1 << 20
-
-#: The series that the files of requests belong to.
-EXPORTS = "jsoc.export"
 
 _REQUEST_ID = re.compile(r"JSOC_\d{8}_\d+(?:_SU)?(?:_IN)?")
 #: What an export adds to a record set (contract B.12).
 HAS_IMAGE = "drms.image_exists(quality)"
 
-#: Seconds between two looks for files that nobody may have any more.
-SWEEPING = 3600
-
-DAY = 86400
+#: Characters of an argument, as of the text of a test in a record set; and arguments with bounds of their own.
+LONGEST_ARGUMENT = 8192
+LISTS = {"ds", "file", "sunum"}
 
 _OWN_QUALITY = re.compile(r"\bquality\b", re.IGNORECASE)
 
@@ -102,41 +97,22 @@ class Exporter:
         self.addresses = Addresses(register)
         self.staging_time = staging_time
         self.limits = limits or Limits()
-        self._stopping = threading.Event()
-        self._workers: ThreadPoolExecutor | None = None
+        self._workers = Workers(catalogue, staging_time, self.limits)
         self._submitting = threading.Lock()
-        self._swept = -math.inf
-        self._turnstile = Turnstile(catalogue.staging_directory("lock"))
 
     def start(self) -> None:
         """
-        Begin to work, with the requests that are not finished yet, unless another process has begun with them.
+        Begin to carry requests out, with those that are not finished yet, unless another process has begun with them.
 
         Nothing happens on a site that is read only.
         """
-        if self.catalogue.read_only:
-            return
-        self._stopping.clear()
-        self._workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="export")
-        self._workers.submit(self._sweep)
-        if not self._turnstile.enter():
-            return
-        table = schema.requests
-        with self.catalogue.engine.connect() as connection:
-            left = sa.select(table.c.requestid).where(table.c.status.in_([QUEUED, RUNNING])).order_by(table.c.submitted)
-            unfinished = list(connection.scalars(left))
-        for requestid in unfinished:
-            self._workers.submit(self._carry_out, requestid)
+        self._workers.start()
 
     def stop(self) -> None:
         """
         Stop working, at the next file.
         """
-        self._stopping.set()
-        if self._workers is not None:
-            self._workers.shutdown(wait=True, cancel_futures=True)
-            self._workers = None
-        self._turnstile.leave()
+        self._workers.stop()
 
     def answer(self, parameters: Mapping[str, str], host: str = "") -> dict[str, Any]:
         """
@@ -154,6 +130,9 @@ class Exporter:
             for name, value in parameters.items():
                 if ";" in value or value.count("'") % 2:
                     raise RefusedError(FAILED, f"Illegal characters in argument {name}.")
+                if len(value) > LONGEST_ARGUMENT and name not in LISTS:
+                    words = f"The argument {name} has {len(value)} characters; at most {LONGEST_ARGUMENT} are taken."
+                    raise RefusedError(FAILED, words)
             if operation == "exp_request":
                 return self.request(with_upload(parameters), host)
             if operation == "exp_su":
@@ -202,7 +181,7 @@ class Exporter:
         with self._submitting:
             self._check_pending(address, host)
             sets = self._record_sets(parameters)
-            found = [Found(self.catalogue, item, limit) for item in sets]
+            found = self._found(sets, limit)
             order = {
                 "method": method,
                 "protocol": protocol,
@@ -217,10 +196,11 @@ class Exporter:
             earlier = self._earlier(digest)
             if earlier is not None:
                 return queued(earlier, wait=0)
-            self._check(found, order, all_online=flag(parameters, "o", default=True))
-            if method == "url_quick" and kind == "as-is" and not steps:
+            self._check_files(found, order, all_online=flag(parameters, "o", default=True))
+            self._check_size(found, order, given_ratio(parameters))
+            if method == "url_quick" and kind == "as-is" and not steps and all(part.is_online for part in found):
                 return quick(found, order)
-            if len(found) > 1:
+            if len(found) > 1 and not _are_numbers(sets):
                 raise RefusedError(FAILED, "Only one record set can be exported at a time.")
             if self.catalogue.read_only:
                 raise RefusedError(
@@ -260,10 +240,10 @@ class Exporter:
         }
         person = requester(parameters.get("notify", ""))
         row = self._enqueue(order, _digest(order), person, requester(host) if host else "", kind="_SU")
-        return queued(row, wait=self._estimate(QUEUED))
+        return queued(row, wait=self._estimate(QUEUED), status=TEST if flag(parameters, "t") else QUEUED)
 
     def _record_sets(self, parameters: Mapping[str, str]) -> list[RecordSet]:
-        sets = recordset.parse_list(parameters.get("ds", ""))
+        sets = record_sets(parameters.get("ds", ""))
         if len({item.series for item in sets}) > 1:
             raise QueryError("All record sets of a request must be of the same series.")
         if not self.limits.record_numbers and any(
@@ -280,6 +260,16 @@ class Exporter:
             RecordSet(item.series, _with_images(item.filters) if checks else item.filters, item.segments or listed)
             for item in sets
         ]
+
+    def _found(self, sets: list[RecordSet], limit: int) -> list[Found]:
+        found: list[Found] = []
+        left = MOST_RECORDS
+        for number, item in enumerate(sets):
+            found.append(Found(self.catalogue, item, limit))
+            left -= len(found[-1].recnums)
+            if left < 0:
+                raise RefusedError(FAILED, f"Can not open RecordSet {number} is too many records in one request.")
+        return found
 
     def _objection(self, text: str, sets: list[RecordSet]) -> str | None:
         """
@@ -313,28 +303,42 @@ class Exporter:
         same = (table.c.hash == digest) & (table.c.submitted > recent) & table.c.status.in_([DONE, RUNNING, QUEUED])
         with self.catalogue.engine.connect() as connection:
             for row in connection.execute(sa.select(table).where(same).order_by(table.c.submitted.desc())):
-                if row.error is None and (
-                    row.status != DONE or (self._index(row).is_file() and not self._has_expired(row))
-                ):
+                if row.error is None and (row.status != DONE or self._is_there(row)):
                     return row
         return None
 
-    def _check(self, found: list[Found], order: Mapping[str, Any], *, all_online: bool) -> None:
-        paths = [path for part in found for row in part.paths for path in row]
+    def _check_files(self, found: list[Found], order: Mapping[str, Any], *, all_online: bool) -> None:
         if any(part.without_storage for part in found):
             raise RefusedError(FAILED, "One or more records contain no Storage Units")
-        if all_online and OFFLINE in paths:
+        if lost := [part.lost_unit for part in found if part.lost_unit is not None]:
+            raise RefusedError(FAILED, f"One or more Storage Units are invalid{lost[0]}")
+        is_nearline = order["series"].lower().startswith(NEARLINE)
+        if all_online and not is_nearline and not all(part.is_online for part in found):
             words = (
                 "One or more data files are offline; please send a request for help to jsoc@sun.stanford.edu and we "
                 "will place the requested data online, and then you may try again"
             )
             raise RefusedError(NOT_ONLINE, words if self.catalogue.read_only else f"{words}; {self._new_id()}")
+        # Keywords are all that there is to export of a series without segments (contract E.1).
+        is_table = not order["segments"] and order["protocol"].lower().startswith("fits")
+        if not is_table and not is_nearline and not any(part.has_files for part in found):
+            raise RefusedError(FAILED, "There are no files in this RecordSet")
+
+    def _check_size(self, found: list[Found], order: Mapping[str, Any], given: float) -> None:
+        """
+        Make sure that a request is not too large (contract B.12).
+
+        What processing leaves of the files counts, as far as the one who asks says how much that is, but never less
+        than what the steps make (contract B.9, F.2).
+        """
+        ratio = 1.0
+        if order["steps"]:
+            told = ratio_of(order["steps"], shape_of(self.catalogue, self.catalogue.series(order["series"])))
+            ratio = given if told is None else max(given, told)
         compressed = any(part.is_compressed for part in found)
         most = self.limits.most_megabytes(order["protocol"], compressed=compressed)
-        if order["megabytes"] > most:
-            raise TooLargeError(order, most)
-        if not any(path.startswith("/SUM") for path in paths):
-            raise RefusedError(FAILED, "There are no files in this RecordSet")
+        if order["megabytes"] * ratio > most:
+            raise TooLargeError(order, most if ratio == 1 else math.floor(most / ratio))
 
     def _new_id(self) -> str:
         day = datetime.now(UTC).strftime("%Y%m%d")
@@ -349,8 +353,7 @@ class Exporter:
             connection.execute(table.insert(), {**row, "requester": person, "host": host})
             found = connection.execute(sa.select(table).where(table.c.requestid == requestid)).one()
         log.info("%s: %d records of %s", requestid, len(order["recnums"]), order["series"])
-        if self._workers is not None:
-            self._workers.submit(self._carry_out, requestid)
+        self._workers.submit(requestid)
         return found
 
     # Waiting
@@ -378,17 +381,22 @@ class Exporter:
             raise RefusedError(FAILED, f"invalid export DRMS record for ID `%s`{match[0]}")
         if row.status == DONE:
             try:
-                reply = Index.read(self._index(row))
+                reply = Index.read(index_path(self.catalogue, row.sunum))
             except OSError:
                 return self._expired(row)
             return self._expired(row) if self._has_expired(row) else reply
         if row.status in {QUEUED, RUNNING}:
             # What waits is told as running, whether somebody works on it or not.
             return unfinished(row, RUNNING, wait=self._estimate(row.status))
+        if row.status not in {FAILED, TOO_LARGE}:
+            return unfinished(row, FAILED, wait=999999, error="Illegal status in export record")
         return unfinished(row, row.status, wait=999999, error=row.error or "RecordSet specified does not exist")
 
     def _estimate(self, status: int) -> int:
         return max(1, math.ceil(self.staging_time * (2 if status == QUEUED else 1)))
+
+    def _is_there(self, row: sa.Row[Any]) -> bool:
+        return index_path(self.catalogue, row.sunum).is_file() and not self._has_expired(row)
 
     def _has_expired(self, row: sa.Row[Any]) -> bool:
         days = self.limits.retain_days
@@ -397,72 +405,6 @@ class Exporter:
     def _expired(self, row: sa.Row[Any]) -> dict[str, Any]:
         words = f"Request was completed but is now deleted, {self.limits.retain_days or 7:g} day limit exceeded"
         return unfinished(row, EXPIRED, wait=999999, error=words)
-
-    def _index(self, row: sa.Row[Any]) -> Path:
-        return self.catalogue.slot_directory(row.sunum or 0) / "index.json"
-
-    # Working
-
-    def _carry_out(self, requestid: str) -> None:
-        table = schema.requests
-        if self._stopping.wait(self.staging_time):
-            return
-        try:
-            with self.catalogue.engine.connect() as connection:
-                row = connection.execute(sa.select(table).where(table.c.requestid == requestid)).one()
-            if row.error is not None:
-                raise ExportError(row.error, request_id=requestid)
-            # A request that was begun before the site was killed has its storage unit, and perhaps all of its files.
-            sunum = row.sunum or self.catalogue.new_units(EXPORTS, 1)[0]
-            self._note(requestid, status=RUNNING, sunum=sunum)
-            if row.sunum is None or not self._index(row).is_file():
-                if row.protocol == SU_AS_IS:
-                    stage_units(self.catalogue, requestid, row.method, row.recnums, sunum)
-                else:
-                    stage(self.catalogue, _job(row), sunum, self._stopping.is_set)
-            if not self._stopping.wait(self.staging_time):
-                self._note(requestid, status=DONE, finished=time.time(), host="")
-            if time.monotonic() > self._swept + SWEEPING:
-                self._sweep()
-        except StagingStoppedError:
-            log.info("%s waits for the site to come back", requestid)
-        except Exception as err:  # noqa: BLE001 - see below
-            # Whatever it is, the one who asked must learn of it, and the next request must have its turn.
-            words = str(err) if isinstance(err, JSOCError | OSError) else f"{type(err).__name__}: {err}"
-            log.warning("%s failed: %s", requestid, words)
-            try:
-                self._note(requestid, status=FAILED, error=words, finished=time.time(), host="")
-            except JSOCError as failure:
-                log.warning("%s will be tried again when the site starts: %s", requestid, failure)
-
-    def _note(self, requestid: str, **changes: object) -> None:
-        table = schema.requests
-        with self.catalogue.writing() as connection:
-            connection.execute(table.update().where(table.c.requestid == requestid), changes)
-
-    def _sweep(self) -> None:
-        """
-        Remove the files that nobody may have any more.
-        """
-        self._swept = time.monotonic()
-        if self.limits.retain_days is None:
-            return
-        table = schema.requests
-        old = (table.c.status == DONE) & (table.c.finished < time.time() - self.limits.retain_days * DAY)
-        with self.catalogue.engine.connect() as connection:
-            expired = connection.execute(
-                sa.select(table.c.requestid, table.c.sunum, table.c.series, table.c.steps).where(
-                    old, table.c.sunum.is_not(None)
-                )
-            ).all()
-        for requestid, sunum, series, steps in expired:
-            if self._stopping.is_set():
-                return
-            self.catalogue.remove_unit(sunum)
-            if steps:
-                processing.discard(self.catalogue, series, requestid)
-            self._note(requestid, sunum=None)
-            log.info("%s: its files were removed", requestid)
 
 
 def _with_images(filters: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -475,11 +417,14 @@ def _with_images(filters: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*filters, SqlFilter(HAS_IMAGE))
 
 
+def _are_numbers(sets: Iterable[RecordSet]) -> bool:
+    """
+    Whether a request becomes a list of record numbers, as one for the first or last records does: it may have several
+    sets, then (contract A.14).
+    """
+    items = (item for part in sets for each in part.filters if isinstance(each, KeyFilter) for item in each.items)
+    return any(isinstance(item, Extreme) for item in items)
+
+
 def _digest(order: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(order, sort_keys=True).encode()).hexdigest()
-
-
-def _job(row: sa.Row[Any]) -> Job:
-    names = ("requestid", "method", "protocol", "filename_format", "series", "recnums", "segments")
-    steps = [processing.Step(name, arguments) for name, arguments in row.steps]
-    return Job(**{name: getattr(row, name) for name in names}, steps=steps)

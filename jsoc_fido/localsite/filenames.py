@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from jsoc_fido.exceptions import QueryError
 from jsoc_fido.localsite import values
-from jsoc_fido.localsite.listing import Table
+from jsoc_fido.localsite.table import Table
 from jsoc_fido.series import Keyword
 
 __all__ = ["DEFAULT", "FileNames"]

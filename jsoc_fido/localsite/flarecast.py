@@ -24,8 +24,8 @@ from jsoc_fido import fitsfiles, headers, names, times
 from jsoc_fido.exceptions import JSOCError, QueryError
 from jsoc_fido.localsite import info
 from jsoc_fido.localsite.catalogue import STORAGE, Catalogue
-from jsoc_fido.localsite.listing import Maker, Table
 from jsoc_fido.localsite.select import Selection
+from jsoc_fido.localsite.table import Maker, Table
 from jsoc_fido.recordset import EmptyFilter, KeyFilter, Range, RecordSet, time_value
 from jsoc_fido.series import Series
 
@@ -271,7 +271,7 @@ class _Finished:
         series = Series.from_struct(info.series_struct(self._catalogue, name), name)
         (values,) = headers.from_printed(series, printed)
         target = self._folder / f"{next(self._count)}.fits"
-        fitsfiles.write_fits(stored, target, headers.header(series, values, segment=segment, recnum=recnum))
+        fitsfiles.write_fits(stored, target, headers.cards(series, values, segment=segment, recnum=recnum))
         while len(self._kept) >= KEPT:
             self._kept.pop(next(iter(self._kept))).unlink(missing_ok=True)
         return target

@@ -2,7 +2,6 @@
 Replies about series: ``show_series``, ``showextseries``, ``series_struct``, ``rs_summary`` (contract B.1 to B.4, C).
 """
 
-import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,10 +12,11 @@ from jsoc_fido import headers
 from jsoc_fido.exceptions import QueryError
 from jsoc_fido.localsite.catalogue import Catalogue, Holding
 from jsoc_fido.localsite.fields import Fields
-from jsoc_fido.localsite.listing import Table, record_sets
+from jsoc_fido.localsite.question import Tally, asked_sets, only_set
 from jsoc_fido.localsite.select import Selection
-from jsoc_fido.localsite.sizeratio import Shape, size_ratio
-from jsoc_fido.recordset import Extreme, KeyFilter, RecordNumbers, RecordSet
+from jsoc_fido.localsite.sizeratio import shape_of, size_ratio
+from jsoc_fido.localsite.table import Table
+from jsoc_fido.recordset import Extreme, KeyFilter, RecordSet
 from jsoc_fido.series import Keyword, Segment, Series
 
 __all__ = ["rs_summary", "series_struct", "show_series", "showextseries"]
@@ -27,7 +27,7 @@ BROKEN_LINK = "error following link"
 OWNER = "site"
 
 
-def show_series(catalogue: Catalogue, pattern: str) -> dict[str, Any]:
+def show_series(catalogue: Catalogue, pattern: str, *, verbose: bool = False) -> dict[str, Any]:
     """
     List series with their prime keys (contract B.1).
 
@@ -37,13 +37,28 @@ def show_series(catalogue: Catalogue, pattern: str) -> dict[str, Any]:
         The site.
     pattern
         Regular expression; empty for all.
+    verbose
+        Whether to tell how the series are kept, and whose they are.
     """
     try:
         found = [catalogue.series(name) for name in catalogue.series_names(pattern)]
     except QueryError as err:
         return {"status": 1, "errmsg": str(err)}
-    names = [{"name": series.name, "primekeys": ", ".join(series.prime_keys), "note": series.note} for series in found]
+    names = [
+        {
+            "name": series.name,
+            "primekeys": ", ".join(series.prime_keys),
+            **(_keeping(series) if verbose else {}),
+            "note": series.note,
+        }
+        for series in found
+    ]
     return {"status": 0, "names": names, "n": len(names)}
+
+
+def _keeping(series: Series) -> dict[str, str]:
+    numbers = {name: str(getattr(series, name)) for name in ("archive", "retention", "tapegroup", "unitsize")}
+    return {**numbers, "owner": OWNER}
 
 
 def showextseries(catalogue: Catalogue, pattern: str, *, info: bool) -> dict[str, Any]:
@@ -78,8 +93,12 @@ def rs_summary(catalogue: Catalogue, ds: str, *, limit: int = 0) -> dict[str, An
         If the record sets cannot be read, or do not fit the series.
     """
     began = time.perf_counter()
-    sets = (RecordSet(item.series, item.filters) for item in record_sets(ds))
-    count = sum(Selection(catalogue, item).count(limit=limit) for item in sets)
+    count = 0
+    tally = Tally()
+    for item in asked_sets(ds):
+        found = Selection(catalogue, RecordSet(item.series, item.filters)).count(limit=limit)
+        tally.add(found, 1)
+        count += found
     return {"count": count, "runtime": _since(began), "status": 0}
 
 
@@ -116,10 +135,7 @@ def series_struct(
         If the site has no such series, or the steps cannot be read.
     """
     began = time.perf_counter()
-    sets = record_sets(ds)
-    if len(sets) != 1:
-        raise QueryError(f"invalid record-set specification `{ds}`; the records must belong to a single data series")
-    holding = catalogue.holding(sets[0].series)
+    holding = catalogue.holding(only_set(ds).series)
     series = holding.series
     keys: list[str | None] = [*series.prime_keys] or [None]
     fields = Fields(catalogue, holding) if follow_links else None
@@ -141,7 +157,7 @@ def series_struct(
             for link in series.links.values()
         ],
         "Interval": interval(catalogue, holding) | ({"HasShadow": "no"} if owner else {}),
-        **({"processing_size_ratio": size_ratio(processing, _shape(catalogue, holding))} if processing else {}),
+        **({"processing_size_ratio": size_ratio(processing, shape_of(catalogue, series))} if processing else {}),
         "runtime": _since(began),
         "status": 0,
     }
@@ -169,27 +185,6 @@ def _record(catalogue: Catalogue, holding: Holding, *, last: bool) -> tuple[str,
     table = Table(Selection(catalogue, RecordSet(holding.series.name, filters)))
     names, numbers = table.names(), table.column(holding.table.c.recnum)
     return (names()[0], numbers()[0]) if table.read(-1 if last else 1) else ("NA", "NA")
-
-
-def _shape(catalogue: Catalogue, holding: Holding) -> Shape:
-    """
-    What the images of the newest record are.
-    """
-    series = holding.series
-    table = Table(Selection(catalogue, RecordSet(series.name, (RecordNumbers((Extreme(last=True, index=True),)),))))
-    scale = None if series.keyword("CDELT1") is None else table.texts("CDELT1")
-    segments = [table.segment(name) for name in list(series.segments)[:1]]
-    if not table.read():
-        return Shape(None, None)
-    axes = [int(axis) for told in segments for axis in told()["dims"][0].split("x") if axis.isdigit()]
-    return Shape(math.prod(axes) if axes else None, None if scale is None else _number(scale()[0]))
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:  # MISSING
-        return None
 
 
 def _prime_key(series: Series, name: str) -> dict[str, Any]:

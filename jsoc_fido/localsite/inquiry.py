@@ -54,7 +54,8 @@ def answer(catalogue: Catalogue, parameters: Mapping[str, str]) -> object:
         )
     lists = {name: parameters.get(name, "") for name in ("key", "seg", "link")}
     if flag(parameters, "f"):
-        return rs_rows(catalogue, ds, **lists, limit=limit, recinfo=flag(parameters, "R"))
+        recinfo, timed = flag(parameters, "R"), not flag(parameters, "r")
+        return rs_rows(catalogue, ds, **lists, limit=limit, recinfo=recinfo, timed=timed)
     exact = flag(parameters, "M")
     return rs_list(
         catalogue,

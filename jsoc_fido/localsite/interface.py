@@ -139,6 +139,7 @@ PROGRAMS = {
                     "not fit. It is all that is behind the first equals sign of the URL. A plus sign is no blank.",
                     example="hmi",
                 ),
+                _flag("v", "1 to tell how series are kept, and whose they are."),
             ),
             {
                 "type": "object",
@@ -222,6 +223,7 @@ PROGRAMS = {
                 Parameter("sunum", "Storage units, joined by commas, for `exp_su`.", example="1,2"),
                 Parameter("format", "Form of the reply.", choices=("json", "txt")),
                 Parameter("formatvar", "`dataobj`: storage units by their numbers.", choices=("dataobj",)),
+                Parameter("sizeratio", "How large what processing makes is, compared with the files.", "number"),
                 Parameter("file", "List of record sets, one in a line, if `ds` is `*file*`."),
             ),
             _ANSWER,
@@ -230,10 +232,10 @@ PROGRAMS = {
         Program(
             "checkAddress.sh",
             "Look up an e-mail address",
-            "Tells whether an address may have files staged: status 2 if it may.",
+            "Tells whether an address may have files staged: status 2 if it may, 1 or 3 while it is being registered.",
             (
                 Parameter("address", "The address.", example="solar@example.com"),
-                _flag("checkonly", "Accepted and ignored: nothing is registered here."),
+                _flag("checkonly", "Without it, the registration of an unknown address begins."),
             ),
             {
                 "type": "object",

@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from jsoc_fido import headers
 from jsoc_fido.localsite.fields import Field
-from jsoc_fido.localsite.listing import Maker, Table
+from jsoc_fido.localsite.table import Maker, Table
 from jsoc_fido.series import NameMap, Series
 
 __all__ = ["Keywords"]
@@ -66,13 +66,19 @@ class Keywords:
             self._columns = {name: maker() for name, maker in self._makers.items()}
         return {**self._constants, **{name: column[place] for name, column in self._columns.items()}}
 
-    def header(self, place: int, segment: str, recnum: int) -> fits.Header:
+    def cards(self, place: int, segment: str, recnum: int) -> str:
         """
-        The cards of a record for the file of a segment.
+        The cards of a record for the file of a segment, as they stand in the file.
+        """
+        return headers.cards(self.series, self.values(place), segment=segment, recnum=recnum)
+
+    def header(self, place: int, segment: str | None, recnum: int) -> fits.Header:
+        """
+        The cards of a record for the file of a segment, or for no file at all.
         """
         return self.header_of(self.values(place), segment, recnum)
 
-    def header_of(self, values: Mapping[str, object], segment: str, recnum: int) -> fits.Header:
+    def header_of(self, values: Mapping[str, object], segment: str | None, recnum: int) -> fits.Header:
         """
         The cards of a record with other values than its own.
         """

@@ -7,6 +7,8 @@ from typing import Any
 
 __all__ = ["Limits"]
 
+MEGABYTE = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

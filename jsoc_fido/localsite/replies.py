@@ -10,15 +10,30 @@ from typing import Any
 import sqlalchemy as sa
 
 from jsoc_fido.exceptions import ExportError, QueryError
+from jsoc_fido.localsite import schema
 from jsoc_fido.localsite.catalogue import Catalogue
-from jsoc_fido.localsite.listing import NO_FILE, NO_TARGET, Table
 from jsoc_fido.localsite.select import Selection
+from jsoc_fido.localsite.table import NO_FILE, NO_TARGET, OFFLINE, Table
 from jsoc_fido.recordset import RecordSet
 
-__all__ = ["Found", "Index", "PlainText", "RefusedError", "TooLargeError", "formatted", "queued", "quick", "unfinished"]
+__all__ = [
+    "Found",
+    "InFrame",
+    "Index",
+    "PlainText",
+    "RefusedError",
+    "TooLargeError",
+    "formatted",
+    "queued",
+    "quick",
+    "unfinished",
+]
 
 #: Statuses of requests (contract B.16).
 DONE, RUNNING, QUEUED, TOO_LARGE, FAILED, EXPIRED, BUSY, TEST, NOT_ONLINE = 0, 1, 2, 3, 4, 5, 7, 12, 25
+
+#: Records that are looked up at once.
+BATCH = 5000
 
 HELP = "jsoc_help@jsoc.stanford.edu"
 
@@ -103,8 +118,25 @@ class Found:
         self.paths = [columns["values"] for columns in files]
         self.is_compressed = any(any(columns["cparms"]) for columns in files)
         self.names = [maker() for maker in names]
+        self.is_online = not any(OFFLINE in paths for paths in self.paths)
+        self.has_files = any(path.startswith("/SUM") for paths in self.paths for path in paths)
         own = [name for name in self.segments if selection.series.segments[name].link is None]
+        self.lost_unit = _lost_unit(selection, self.recnums) if own else None
         self.without_storage = bool(own) and any(there is None for there in stored())
+
+
+def _lost_unit(selection: Selection, recnums: Sequence[int]) -> int | None:
+    """
+    A storage unit of some records that is there no more, as those of processed records are when they have expired.
+    """
+    table, units = selection.table, schema.units
+    with selection.catalogue.engine.connect() as connection:
+        for start in range(0, len(recnums), BATCH):
+            mine = table.c.recnum.in_(recnums[start : start + BATCH])
+            lost = sa.select(table.c.sunum).where(mine, table.c.sunum.not_in(sa.select(units.c.sunum))).limit(1)
+            if (sunum := connection.scalar(lost)) is not None:
+                return sunum
+    return None
 
 
 def quick(found: Sequence[Found], order: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,6 +204,23 @@ class PlainText(str):
     """
 
     __slots__ = ()
+
+
+class InFrame(str):
+    """
+    A reply in JSON that a browser shall show in the frame from which a file was sent (contract B.0).
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, text: str) -> "InFrame":
+        """
+        Write JSON so that it is no HTML, whatever it repeats of what was sent.
+        """
+        for character in "<>&":
+            text = text.replace(character, f"\\u{ord(character):04x}")
+        return cls(text)
 
 
 def formatted(reply: Mapping[str, Any], form: str | None) -> Mapping[str, Any] | PlainText:

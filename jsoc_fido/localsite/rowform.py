@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from jsoc_fido import headers
-from jsoc_fido.exceptions import QueryError
 from jsoc_fido.localsite import values
 from jsoc_fido.localsite.catalogue import Catalogue
 from jsoc_fido.localsite.fields import Field
-from jsoc_fido.localsite.listing import ALL, NO_LINK, Table, json_text, record_sets, requested
-from jsoc_fido.localsite.select import Selection
+from jsoc_fido.localsite.listing import json_text
+from jsoc_fido.localsite.question import ALL, Question, Tally, only_set
 from jsoc_fido.localsite.spool import Piece, Reply, Spool
+from jsoc_fido.localsite.table import NO_LINK, Table
 from jsoc_fido.series import Keyword
 
 __all__ = ["fits_texts", "rs_rows"]
@@ -37,6 +37,7 @@ def rs_rows(
     link: str = "",
     limit: int = 0,
     recinfo: bool = False,
+    timed: bool = True,
 ) -> Reply:
     """
     Answer ``rs_list`` row by row (contract B.6).
@@ -53,22 +54,24 @@ def rs_rows(
         Only so many of the first records, or of the last if negative.
     recinfo
         Whether to say which records are online.
+    timed
+        Whether to say how long it took.
 
     Raises
     ------
     QueryError
-        If the record set cannot be read, does not fit its series, or is not the only one.
+        If the record set cannot be read, does not fit its series, is not the only one, or has too many records.
     """
     began = time.perf_counter()
-    sets = record_sets(ds)
-    if len(sets) != 1:
-        raise QueryError(f"invalid record-set specification `{ds}`; the records must belong to a single data series")
-    record = _Record(Table(Selection(catalogue, sets[0])), key, seg, link, recinfo=recinfo)
+    question = Question(key, seg, link)
+    record = _Record(Table(question.selection(catalogue, only_set(ds))), question, recinfo=recinfo)
+    tally = Tally()
     count = 0
     spool = Spool()
     parts: list[str | Piece] = ['{"recset":[']
     try:
         for found in record.table.blocks(limit):
+            tally.add(found, record.width)
             texts = [json_text(row) for row in record.rows()]
             if texts:
                 parts += [*([","] if count else []), spool.add(",".join(texts))]
@@ -76,7 +79,8 @@ def rs_rows(
     except BaseException:
         spool.close()
         raise
-    closing = f'"count":{count},"runtime":{time.perf_counter() - began:.3f},"status":0}}\n'
+    runtime = f'"runtime":{time.perf_counter() - began:.3f},' if timed else ""
+    closing = f'"count":{count},{runtime}"status":0}}\n'
     return Reply(spool, [*parts, "],", closing] if count else ["{", closing])
 
 
@@ -85,25 +89,23 @@ class _Record:
     What is told of each record.
     """
 
-    def __init__(self, table: Table, key: str, seg: str, link: str, *, recinfo: bool) -> None:
+    def __init__(self, table: Table, question: Question, *, recinfo: bool) -> None:
         self.table = table
         selection = table.selection
-        keys, segments = requested(key), requested(seg)
-        names = [name for item in segments for name in (selection.segments if item == ALL else [item])]
-        links = [name for item in requested(link) for name in (selection.series.links if item == ALL else [item])]
-        known = {name.lower() for name in selection.segments}
-        stored = [name for name in names if name.lower() in known]
+        segments, links = question.segments_of(selection), question.links_of(selection)
+        stored = question.stored_of(selection)
         self.names = table.names()
         self.online = table.online() if recinfo else None
         self.members = {
             member: maker
             for member, name in MEMBERS.items()
-            if name in keys and (maker := table.pseudo(name, stored or selection.segments)) is not None
+            if name in question.keys and (maker := table.pseudo(name, stored)) is not None
         }
-        wanted = [name for name in keys if name not in MEMBERS.values()]
+        wanted = [name for name in question.keys if name not in MEMBERS.values()]
         self.keywords = list(self._keywords(wanted)) if wanted else None
-        self.segments = [self._segment(name, wanted) for name in names] if segments else None
+        self.segments = [self._segment(name, wanted) for name in segments] if question.segments else None
         self.links = [(name, table.link(name)) for name in links] if links else None
+        self.width = len(self.keywords or ()) + len(self.segments or ()) + len(self.links or ())
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """

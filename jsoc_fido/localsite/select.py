@@ -145,10 +145,16 @@ class Selection:
 
     def count(self, *, limit: int = 0) -> int:
         """
-        Number of records.
+        Number of records, also of those beyond the most that are told (contract B.4).
+
+        Parameters
+        ----------
+        limit
+            Count no more than so many.
         """
-        most = min(abs(limit) or MOST_RECORDS, MOST_RECORDS)
-        inner = sa.select(self.table.c.recnum).select_from(self.fields.source).where(self._condition).limit(most)
+        inner = sa.select(self.table.c.recnum).select_from(self.fields.source).where(self._condition)
+        if limit:
+            inner = inner.limit(min(abs(limit), MOST_RECORDS))
         return self._execute(sa.select(sa.func.count()).select_from(inner.subquery()))[0][0]
 
     def _execute(self, statement: sa.Select[Any]) -> list[Any]:

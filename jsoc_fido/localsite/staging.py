@@ -20,18 +20,18 @@ from jsoc_fido.exceptions import DataError, ExportError
 from jsoc_fido.localsite.catalogue import STORAGE, Catalogue
 from jsoc_fido.localsite.filenames import FileNames
 from jsoc_fido.localsite.keywords import Keywords
-from jsoc_fido.localsite.listing import NO_FILE, Table
+from jsoc_fido.localsite.keywordtable import KeywordTable
+from jsoc_fido.localsite.limits import MEGABYTE
 from jsoc_fido.localsite.pictures import KINDS, Movie, Rendering
 from jsoc_fido.localsite.processing import Step, process
 from jsoc_fido.localsite.processing.picture import read
 from jsoc_fido.localsite.select import Selection
+from jsoc_fido.localsite.table import NO_FILE, Table
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Job", "StagingStoppedError", "stage"]
-
-MEGABYTE = 1 << 20
+__all__ = ["Job", "StagingStoppedError", "TooMuchError", "stage"]
 
 #: Records whose keywords are in memory at the same time.
 BATCH = 500
@@ -48,6 +48,12 @@ NO_FILES = "warning=No FITS files were exported. The requested FITS files no lon
 class StagingStoppedError(ExportError):
     """
     The site goes down; the request will be taken up again.
+    """
+
+
+class TooMuchError(ExportError):
+    """
+    Processing makes more than the site stages at once.
     """
 
 
@@ -92,7 +98,14 @@ class _Result:
         self.size += (self.directory / name).stat().st_size
 
 
-def stage(catalogue: Catalogue, job: Job, sunum: int, is_stopping: Callable[[], bool] = lambda: False) -> None:
+def stage(
+    catalogue: Catalogue,
+    job: Job,
+    sunum: int,
+    is_stopping: Callable[[], bool] = lambda: False,
+    *,
+    most: float = math.inf,
+) -> None:
     """
     Write the files of a request, and ``index.json``, and make a storage unit of them when they are complete.
 
@@ -106,13 +119,15 @@ def stage(catalogue: Catalogue, job: Job, sunum: int, is_stopping: Callable[[], 
         The storage unit, which must be new.
     is_stopping
         Asked before each file.
+    most
+        Bytes that processing may make.
 
     Raises
     ------
     DataError
         If a file cannot be read or written, or two would get the same name.
     ExportError
-        If it was stopped.
+        If it was stopped, or processing makes too much.
     QueryError
         If the format of the file names does not fit the series.
     """
@@ -123,11 +138,14 @@ def stage(catalogue: Catalogue, job: Job, sunum: int, is_stopping: Callable[[], 
     try:
         directory.mkdir(parents=True)
         result = _Result(directory)
-        job = _processed(catalogue, job, is_stopping)
+        job = _processed(catalogue, job, is_stopping, most)
         place = f"/{STORAGE}/D{sunum}/S00000"
         if (rendering := job.rendering) is not None:
             movies = _draw(catalogue, job, rendering, result, is_stopping)
             _write_picture_index(job, rendering, movies, result, place)
+        elif job.with_headers and not catalogue.series(job.series).segments:
+            _write_table(catalogue, job, result, is_stopping)
+            _write_index(job, result, place)
         else:
             for start in range(0, len(job.recnums), BATCH):
                 _write_batch(catalogue, job, job.recnums[start : start + BATCH], result, is_stopping)
@@ -140,16 +158,18 @@ def stage(catalogue: Catalogue, job: Job, sunum: int, is_stopping: Callable[[], 
         raise
 
 
-def _processed(catalogue: Catalogue, job: Job, is_stopping: Callable[[], bool]) -> Job:
+def _processed(catalogue: Catalogue, job: Job, is_stopping: Callable[[], bool], most: float) -> Job:
     """
     Carry out the processing steps of a request: what is to be exported then are the records that they make (D.2).
     """
     if not job.steps:
         return job
 
-    def check() -> None:
+    def check(size: int) -> None:
         if is_stopping():
             raise StagingStoppedError("the site goes down", request_id=job.requestid)
+        if size > most:
+            raise TooMuchError("Request too large", request_id=job.requestid)
 
     made = process(catalogue, job.series, job.recnums, job.segments, job.steps, job.requestid, check)
     return replace(job, series=made.series, recnums=made.recnums, segments=made.segments, steps=())
@@ -182,12 +202,32 @@ def _write_batch(
             target = result.directory / file_names.name(place, source.name)
             _check_is_new(target, job)
             if keywords is not None and keywords.is_image(segment):
-                headers.write_fits(source, target, keywords.header(place, segment, recnum))
+                headers.write_fits(source, target, keywords.cards(place, segment, recnum))
             else:
                 _copy(source, target)
             result.add(label, target.name)
     if listing is not None:
         listing.append_to(result.directory / f"{job.requestid}.keywords.txt")
+
+
+def _write_table(catalogue: Catalogue, job: Job, result: _Result, is_stopping: Callable[[], bool]) -> None:
+    """
+    Write the keywords of records that have no files.
+    """
+    rows = KeywordTable()
+    names: list[str] = []
+    for start in range(0, len(job.recnums), BATCH):
+        if is_stopping():
+            raise StagingStoppedError("the site goes down", request_id=job.requestid)
+        table = Table(Selection.of_records(catalogue, job.series, job.recnums[start : start + BATCH]))
+        numbers, records, keywords = table.column(table.fields.table.c.recnum), table.names(), Keywords(table)
+        table.read()
+        rows.add(table, numbers(), keywords)
+        names += records()
+    path = result.directory / f"{job.requestid}.keywords.fits"
+    rows.write(path)
+    sets = names if len(names) == 1 else map(str, subsets.by_numbers(job.series, job.recnums))
+    result.add(",".join(sets), path.name)
 
 
 def _draw(

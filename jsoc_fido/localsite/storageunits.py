@@ -24,8 +24,11 @@ NEVER_QUEUE = "NOASYNCREQUEST"
 #: Units of one request.
 MOST_UNITS = 10_000
 
-#: States of a unit: on disk, on tape, no such unit.
-ONLINE, OFFLINE, INVALID = "Y", "N", "I"
+#: States of a unit: on disk, on tape, gone for good, no such unit.
+ONLINE, OFFLINE, GONE, INVALID = "Y", "N", "X", "I"
+
+#: Protocols that may be answered at once (contract B.10).
+QUICK = {"as-is", SU_AS_IS, "su"}
 
 
 def unit_numbers(parameters: Mapping[str, str]) -> list[int]:
@@ -80,8 +83,9 @@ def quick_units(catalogue: Catalogue, parameters: Mapping[str, str]) -> dict[str
     method, protocol = parameters.get("method") or "url", parameters.get("protocol") or "as-is"
     rows = _describe(catalogue, unit_numbers(parameters))
     as_object = parameters.get("formatvar") == "dataobj"
-    there = all(row["sustatus"] == ONLINE for row in rows) or as_object
-    if not (there and method == "url_quick" and protocol in {"as-is", SU_AS_IS}):
+    # What is gone will not come by waiting.
+    there = as_object or not any(row["sustatus"] in {OFFLINE, INVALID} for row in rows)
+    if not (there and method == "url_quick" and protocol in QUICK):
         if parameters.get("requestid") == NEVER_QUEUE:
             raise RefusedError(FAILED, "User denies required full export")
         return None
@@ -134,21 +138,23 @@ def stage_units(catalogue: Catalogue, requestid: str, method: str, numbers: Sequ
 
 def _describe(catalogue: Catalogue, numbers: Sequence[int]) -> list[dict[str, str]]:
     units = schema.units
+    asked = list(dict.fromkeys(numbers))
     with catalogue.engine.connect() as connection:
-        found = {row.sunum: row for row in connection.execute(sa.select(units).where(units.c.sunum.in_(numbers)))}
-    return [_row(catalogue, number, found.get(number)) for number in numbers]
+        found = {row.sunum: row for row in connection.execute(sa.select(units).where(units.c.sunum.in_(asked)))}
+    rows = {number: _row(catalogue, number, found.get(number)) for number in asked}
+    return [rows[number] for number in numbers]
 
 
 def _row(catalogue: Catalogue, number: int, unit: sa.Row[Any] | None) -> dict[str, str]:
     if unit is None:
         return {"sunum": str(number), "series": "NA", "path": "NA", "sustatus": INVALID, "susize": "0"}
-    size = _bytes(catalogue.directory / STORAGE / f"D{number}")
+    directory = catalogue.directory / STORAGE / f"D{number}"
     return {
         "sunum": str(number),
         "series": unit.series,
         "path": f"/{STORAGE}/D{number}",
-        "sustatus": ONLINE if unit.online else OFFLINE,
-        "susize": str(size),
+        "sustatus": OFFLINE if not unit.online else ONLINE if directory.is_dir() else GONE,
+        "susize": str(_bytes(directory)),
     }
 
 

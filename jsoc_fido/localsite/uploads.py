@@ -6,13 +6,20 @@ from collections.abc import Mapping
 
 from jsoc_fido.exceptions import QueryError
 
-__all__ = ["with_upload"]
+__all__ = ["is_upload", "with_upload"]
 
 #: What stands for the file at the beginning of ``ds``.
 UPLOADED = "*file*"
 
 #: Bytes that are read of one.
 MOST = 8192
+
+
+def is_upload(parameters: Mapping[str, str]) -> bool:
+    """
+    Whether a request has its record sets in a file.
+    """
+    return parameters.get("ds", "").startswith(UPLOADED)
 
 
 def with_upload(parameters: Mapping[str, str]) -> Mapping[str, str]:
@@ -39,7 +46,7 @@ def with_upload(parameters: Mapping[str, str]) -> Mapping[str, str]:
     >>> with_upload({"ds": "*file*", "file": "# two\nhmi.m_45s[:#1]\nhmi.m_45s[:#2]\n"})
     {'ds': 'hmi.m_45s[:#1],hmi.m_45s[:#2]'}
     """
-    if not parameters.get("ds", "").startswith(UPLOADED):
+    if not is_upload(parameters):
         return parameters
     text = parameters.get("file", "")
     if len(text) > MOST:

@@ -1,5 +1,6 @@
 import json
 import logging
+import uuid
 
 import pytest
 import requests
@@ -74,6 +75,13 @@ def test_show_series_takes_all_behind_the_equals_sign(server, session):
     assert names("?filter=%5B%5B%3Adigit%3A%5D%5Ds%24") == ["hmi.M_45s", "test.Harp_720s"]
 
 
+@pytest.mark.parametrize("query", ["filter=hmi%5C.&v=1", "v=1&filter=hmi%5C."])
+def test_show_series_verbose(server, session, query):
+    reply = session.get(f"{server.url}/{AJAX}/show_series?{query}").json()
+    assert [(item["name"], item["owner"]) for item in reply["names"]] == [("hmi.M_45s", "site")]
+    assert "owner" not in session.get(f"{server.url}/{AJAX}/show_series?v=0&filter=hmi").json()["names"][0]
+
+
 def test_showextseries(server, session):
     reply = session.get(
         f"{server.url}/{AJAX}/showextseries", params={"dbhost": "hmidb2", "filter": "harp", "info": "1"}
@@ -96,6 +104,25 @@ def test_check_address(server, session, address, status):
     reply = session.get(f"{server.url}/{AJAX}/checkAddress.sh", params={"address": address, "checkonly": "1"}).json()
     assert reply["status"] == status
     assert set(reply) == {"status", "msg", "user_id"}
+
+
+def test_registration_begins_and_is_pending(server, session):
+    """
+    Contract B.7: without ``checkonly``, statuses 1 and 3.
+    """
+    address = f"{uuid.uuid4().hex}@example.org"  # the site remembers it
+
+    def ask(**parameters):
+        reply = session.get(f"{server.url}/{AJAX}/checkAddress.sh", params={"address": address, **parameters}).json()
+        return reply["status"], reply["user_id"]
+
+    assert ask(checkonly="1") == (4, -1)
+    assert ask(name="Bea") == (1, -1)
+    assert ask() == ask(checkonly="1") == (3, -1)
+    wanted = {"op": "exp_request", "ds": "hmi.m_45s[^]", "notify": address}
+    refused = session.get(f"{server.url}/{AJAX}/jsoc_fetch", params=wanted).json()
+    assert refused["status"] == 4
+    assert refused["error"].endswith("Email-address registration is pending. Please wait and try again later.")
 
 
 def test_check_address_says_what_jsoc_says(server, session, replies):
@@ -156,7 +183,10 @@ def test_nothing_else_is_served(server, session, path):
 def test_links_out_of_the_storage_are_not_followed(server, session, small_directory):
     link = small_directory / "SUM0" / "out"
     link.symlink_to("/etc")
-    assert session.get(f"{server.url}/SUM0/out/hostname").status_code == 404
+    try:
+        assert session.get(f"{server.url}/SUM0/out/hostname").status_code == 404
+    finally:
+        link.unlink()
 
 
 def test_what_cannot_be_read_is_an_error_of_the_program(server, session):
@@ -191,7 +221,7 @@ def test_other_methods_are_refused(server, session):
 
 def test_logs_name_nobody(server, session, caplog):
     with caplog.at_level(logging.DEBUG, logger="jsoc_fido"):
-        session.get(f"{server.url}/{AJAX}/checkAddress.sh", params={"address": "eve@example.org"})
+        session.get(f"{server.url}/{AJAX}/checkAddress.sh", params={"address": "mallory@example.org"})
         parameters = {"op": "exp_request", "ds": "hmi.m_45s[^]", "notify": "ada@example.org", "protocol": "fits"}
         session.get(f"{server.url}/{AJAX}/jsoc_fetch", params=parameters)
     ours = [

@@ -10,8 +10,8 @@ from sqlalchemy.schema import CreateTable
 from jsoc_fido.exceptions import DataError, QueryError
 from jsoc_fido.localsite import definitions
 from jsoc_fido.localsite.catalogue import Catalogue, NewRecord, StoredFile
-from jsoc_fido.localsite.listing import Table
 from jsoc_fido.localsite.select import Selection
+from jsoc_fido.localsite.table import Table
 from jsoc_fido.recordset import RecordSet
 from jsoc_fido.series import Keyword, NameMap, Series
 

@@ -13,9 +13,9 @@ from jsoc_fido.exceptions import DataError, QueryError
 from jsoc_fido.localsite import definitions
 from jsoc_fido.localsite.catalogue import Catalogue
 from jsoc_fido.localsite.derived import rotation_rate
-from jsoc_fido.localsite.listing import Table
 from jsoc_fido.localsite.select import Selection
 from jsoc_fido.localsite.synthesize import DERIVED, synthesize
+from jsoc_fido.localsite.table import Table
 from jsoc_fido.recordset import parse
 
 

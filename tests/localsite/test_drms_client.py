@@ -82,28 +82,33 @@ def test_quick_export(client, tmp_path):
 
 
 @pytest.mark.parametrize("protocol", ["fits", "as-is"])
-def test_staged_export(client, tmp_path, protocol):
-    request = client.export(DS, method="url", protocol=protocol)
+def test_staged_export(exporting_client, tmp_path, protocol):
+    request = exporting_client.export(DS, method="url", protocol=protocol)
     assert request.id.startswith("JSOC_")
     assert request.wait(sleep=0.05, timeout=30)
     assert request.has_succeeded()
-    request.download(str(tmp_path))
-    path = tmp_path / "hmi.m_45s.20140101_000130_TAI.2.magnetogram.fits"
+    target = tmp_path / "files"
+    target.mkdir()
+    request.download(str(target))
+    path = target / "hmi.m_45s.20140101_000130_TAI.2.magnetogram.fits"
     header = fits.getheader(path, 1)
     assert ("T_REC" in header) is (protocol == "fits")
-    again = client.export_from_id(request.id)
+    again = exporting_client.export_from_id(request.id)
     assert again.has_succeeded()
     assert again.urls.url.tolist() == request.urls.url.tolist()
 
 
-def test_staged_tar(client, tmp_path):
-    request = client.export(DS, method="url-tar", protocol="fits")
+def test_staged_tar(exporting_client, tmp_path):
+    request = exporting_client.export(DS, method="url-tar", protocol="fits")
     assert request.wait(sleep=0.05, timeout=30)
-    request.download(str(tmp_path))
-    assert [path.name for path in tmp_path.iterdir()] == [f"{request.id}.tar"]
+    target = tmp_path / "files"
+    target.mkdir()
+    request.download(str(target))
+    assert [path.name for path in target.iterdir()] == [f"{request.id}.tar"]
 
 
-def test_refused_exports(client):
+def test_refused_exports(exporting_client):
+    client = exporting_client
     with pytest.raises(drms.DrmsExportError, match="series not found"):
         client.export("bob.bob[1]", method="url", protocol="fits").wait(sleep=0.05)
     with pytest.raises(drms.DrmsExportError, match="neither validated nor registered"):

@@ -1,17 +1,20 @@
 import json
 import tarfile
 import time
+from dataclasses import replace
 
+import asking
 import numpy as np
 import pytest
+from asking import ADA, contents, finished, status
 from astropy.io import fits
 
-from jsoc_fido.localsite import schema
+from jsoc_fido import times
+from jsoc_fido.localsite import definitions, schema
 from jsoc_fido.localsite.catalogue import Catalogue, NewRecord
 from jsoc_fido.localsite.exporter import Exporter
 from jsoc_fido.localsite.limits import Limits
 
-ADA = "ada@example.org"
 TWO = "hmi.m_45s[2014.01.01_00:00:45_TAI/90s]{magnetogram}"
 
 
@@ -31,27 +34,7 @@ def exporter(site):
 
 
 def ask(exporter, ds=TWO, **parameters):
-    defaults = {"op": "exp_request", "ds": ds, "notify": ADA, "method": "url", "protocol": "fits", "process=n": "0"}
-    return exporter.answer(defaults | parameters)
-
-
-def status(exporter, requestid):
-    return exporter.answer({"op": "exp_status", "requestid": requestid})
-
-
-def finished(exporter, reply):
-    assert reply["status"] == 2, reply
-    for _ in range(1000):
-        found = status(exporter, reply["requestid"])
-        if int(found["status"]) != 1:
-            return found
-        time.sleep(0.01)
-    raise AssertionError("the request does not end")
-
-
-def files(site, reply):
-    directory = site.directory / reply["dir"].lstrip("/")
-    return directory, sorted(path.name for path in directory.iterdir())
+    return asking.ask(exporter, ds, **{"process=n": "0", **parameters})
 
 
 def test_fits(exporter, site, make):
@@ -67,7 +50,7 @@ def test_fits(exporter, site, make):
         "record": "hmi.M_45s[2014.01.01_00:01:30_TAI][2]",
         "filename": "hmi.m_45s.20140101_000130_TAI.2.magnetogram.fits",
     }
-    directory, names = files(site, done)
+    directory, names = contents(site, done)
     assert names == sorted(["index.json", *(row["filename"] for row in done["data"])])
     with fits.open(directory / done["data"][1]["filename"]) as hdus:
         assert np.array_equal(hdus[1].data, make.pixels_of(1))
@@ -92,7 +75,7 @@ def test_as_is(exporter, site):
         "record": "hmi.M_45s[2014.01.01_00:00:45_TAI][2]{magnetogram}",
         "filename": "hmi.M_45s.1.magnetogram.fits",
     }
-    directory, _ = files(site, done)
+    directory, _ = contents(site, done)
     stored = site.slot_directory(1) / "magnetogram.fits"
     assert (directory / done["data"][0]["filename"]).read_bytes() == stored.read_bytes()
     lines = (directory / f"{done['requestid']}.keywords.txt").read_text().splitlines()
@@ -105,7 +88,7 @@ def test_as_is(exporter, site):
 def test_tar(exporter, site, protocol):
     done = finished(exporter, ask(exporter, method="url-tar", protocol=protocol))
     assert done["tarfile"] == f"{done['dir']}/{done['requestid']}.tar"
-    directory, names = files(site, done)
+    directory, names = contents(site, done)
     extra = [] if protocol == "fits" else [f"{done['requestid']}.keywords.txt"]
     assert names == sorted([f"{done['requestid']}.tar", "index.json", *extra])
     with tarfile.open(directory / names[0 if protocol == "fits" else 1]) as archive:
@@ -126,7 +109,7 @@ def test_quick(exporter, site):
 def test_generic_segments_are_copied(exporter, site):
     done = finished(exporter, ask(exporter, "test.harp_720s[101,105][^]", filenamefmt="{HARPNUM}.{segment}"))
     assert [row["filename"] for row in done["data"]] == ["101.continuum.fits", "101.notes.txt", "105.notes.txt"]
-    directory, _ = files(site, done)
+    directory, _ = contents(site, done)
     assert (directory / "105.notes.txt").read_text() == "about 105\n"
     assert fits.getheader(directory / "101.continuum.fits")["DATAMIN"] == 0
 
@@ -206,19 +189,6 @@ def test_too_much(site):
     assert reply["error"] == "Request exceeds max byte limit of 0.5MB"
 
 
-def test_one_request_at_a_time(site):
-    # This exporter is not started: its requests stay queued.
-    exporter = Exporter(site, limits=Limits(pending=1))
-    first = ask(exporter)
-    reply = ask(exporter, "test.harp_720s")
-    assert reply["status"] == 7
-    assert reply["error"] == (
-        f"User {ADA} has 1 pending export requests ({first['requestid']}); please wait until at least one request has "
-        "completed before submitting a new one."
-    )
-    assert ask(exporter, "test.harp_720s", notify="bob@example.org")["status"] == 2
-
-
 def test_offline_storage(exporter, site):
     with site.engine.begin() as connection:
         connection.execute(schema.units.update().values(online=False))
@@ -263,7 +233,7 @@ def test_files_that_are_gone_are_left_out_of_fits(exporter, site):
 
 def test_expired_requests(exporter, site):
     done = finished(exporter, ask(exporter))
-    directory, names = files(site, done)
+    directory, names = contents(site, done)
     for name in names:
         (directory / name).unlink()
     reply = status(exporter, done["requestid"])
@@ -330,3 +300,109 @@ def test_no_address_is_kept(exporter, site):
     with site.engine.connect() as connection:
         rows = connection.execute(schema.requests.select()).all()
     assert "ada" not in json.dumps([list(map(str, row)) for row in rows])
+
+
+@pytest.fixture
+def without_segments(site):
+    """
+    Two records that have keywords only; the second one lacks some.
+    """
+    site.add_series(definitions.load("aia.response"))
+    start = times.parse("2012.01.01_UTC")
+    values = {"DATE": start, "T_STOP": start + 86400.5, "VER_NUM": 10, "EFF_AREA": 1.25, "INSTRUME": "AIA_3"}
+    records = [{**values, "T_START": start, "WAVE_STR": "171_THIN"}, {"T_START": start, "WAVE_STR": "94_THIN"}]
+    site.add_records("aia.response", [NewRecord(record) for record in records])
+    return site
+
+
+def test_keywords_of_a_series_without_segments_are_a_table(exporter, without_segments):
+    """
+    Contract E.1: keywords as rows of a binary table, with the names and values of cards (E.2 to E.5).
+    """
+    reply = ask(exporter, "aia.response")
+    assert (reply["rcount"], reply["size"]) == (2, 0)
+    done = finished(exporter, reply)
+    name = f"{done['requestid']}.keywords.fits"
+    assert (done["count"], done["status"]) == ("1", "0")
+    assert done["data"] == [{"record": "aia.response[:#1-#2]", "filename": name}]
+    directory, names = contents(without_segments, done)
+    assert names == sorted([name, "index.json"])
+    with fits.open(directory / name) as hdus:
+        table = hdus[1]
+        assert {"T_START", "WAVE_STR", "EFF_AREA", "RECNUM", "DRMS_ID", "PRIMARYK"} <= set(table.columns.names)
+        assert table.data["RECNUM"].tolist() == [1, 2]
+        first, second = table.data
+        assert first["WAVE_STR"] == "171_THIN"
+        assert first["T_STOP"].endswith(".500")
+        assert first["DRMS_ID"] == "aia.response:1:no_segment"
+        assert (first["VER_NUM"], first["EFF_AREA"]) == (10, 1.25)
+        # What is missing has no value.
+        assert table.columns["VER_NUM"].null == second["VER_NUM"]
+        assert np.isnan(second["EFF_AREA"])
+        assert (second["T_STOP"], second["INSTRUME"]) == ("", "")
+
+
+def test_a_table_of_one_record_is_named_for_it(exporter, without_segments):
+    done = finished(exporter, ask(exporter, "aia.response[][94_THIN]", method="url-tar"))
+    assert done["data"][0]["record"].startswith("aia.response[2012")
+    with tarfile.open(without_segments.directory / done["tarfile"].lstrip("/")) as archive:
+        assert archive.getnames() == [f"./{done['requestid']}.keywords.fits"]
+
+
+def test_records_without_segments_have_no_files_otherwise(exporter, without_segments):
+    for parameters in ({"protocol": "as-is"}, {"protocol": "as-is", "method": "url_quick"}, {"protocol": "jpg"}):
+        assert ask(exporter, "aia.response", **parameters)["error"] == "There are no files in this RecordSet"
+
+
+def test_first_and_last_records_are_exported_together(exporter):
+    """
+    Contract A.14: such record sets become a list of record numbers, so that there may be several.
+    """
+    done = finished(exporter, ask(exporter, "hmi.m_45s[^],hmi.m_45s[$][? QUALITY<0 ?]"))
+    assert [row["record"] for row in done["data"]] == [
+        "hmi.M_45s[2014.01.01_00:00:45_TAI][2]",
+        "hmi.M_45s[2014.01.01_00:10:30_TAI][2]",
+    ]
+
+
+def test_files_of_units_that_are_gone_cannot_be_asked_for(exporter, site):
+    [sunum] = {record.sunum for record in site.allocate("hmi.m_45s", 1)}
+    table = site.holding("hmi.m_45s").table
+    with site.engine.begin() as connection:
+        connection.execute(table.update().where(table.c.recnum == 2).values(sunum=sunum))
+    site.remove_unit(sunum)
+    reply = ask(exporter, "hmi.m_45s[:#1-#3]")
+    assert reply == {"status": 4, "error": f"One or more Storage Units are invalid{sunum}"}
+
+
+def test_some_offline_files_are_brought_back(exporter, site, make):
+    """
+    Contract B.12: those of ``iris.lev1`` are near enough.
+    """
+    site.add_series(replace(make.harp_series(), name="iris.lev1_test"))
+    [slot] = site.allocate("iris.lev1_test", 1)
+    file = make.write_image(slot, "continuum.fits", make.pixels_of(1))
+    keywords = {"HARPNUM": 1, "T_REC": make.START}
+    site.add_records("iris.lev1_test", [NewRecord(keywords, slot, {"continuum": file})])
+    site.set_online("iris.lev1_test", [1], online=False)
+    assert ask(exporter, "iris.lev1_test", method="url_quick", protocol="as-is")["status"] == 2
+    done = finished(exporter, ask(exporter, "iris.lev1_test{continuum}"))
+    assert (done["status"], done["count"]) == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("stored", "told", "words"),
+    [(3, 3, "Request too large"), (7, 4, "Illegal status"), (25, 4, "Illegal status"), (4, 4, "RecordSet specified")],
+)
+def test_stored_statuses(site, stored, told, words):
+    """
+    Contract B.14.
+    """
+    exporter = Exporter(site)
+    reply = ask(exporter)
+    changes = {"status": stored, "error": "Request too large" if stored == 3 else None}
+    with site.engine.begin() as connection:
+        connection.execute(schema.requests.update().values(changes))
+    found = status(exporter, reply["requestid"])
+    assert (found["status"], found["wait"], found["rcount"]) == (told, 999999, 0)
+    assert found["error"].startswith(words)

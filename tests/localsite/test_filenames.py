@@ -3,8 +3,8 @@ import pytest
 from jsoc_fido import recordset
 from jsoc_fido.exceptions import QueryError
 from jsoc_fido.localsite.filenames import FileNames
-from jsoc_fido.localsite.listing import Table
 from jsoc_fido.localsite.select import Selection
+from jsoc_fido.localsite.table import Table
 
 
 def named(catalogue, ds, template, file="magnetogram.fits", first=0):

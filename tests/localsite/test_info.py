@@ -18,6 +18,16 @@ def test_show_series(small):
     assert info.show_series(small, "(")["status"] == 1
 
 
+def test_show_series_with_how_they_are_kept(small):
+    """
+    Contract B.1: texts, between the prime keys and the note.
+    """
+    [series] = info.show_series(small, "hmi", verbose=True)["names"]
+    assert list(series) == ["name", "primekeys", "archive", "retention", "tapegroup", "unitsize", "owner", "note"]
+    assert all(isinstance(value, str) for value in series.values())
+    assert series["unitsize"] == str(definitions.load("hmi.m_45s").unitsize)
+
+
 def test_showextseries(small):
     assert info.showextseries(small, "", info=False) == {
         "errMsg": "",

@@ -57,6 +57,8 @@ def test_runtime_can_be_left_out(small):
     assert list(asked(small, op="rs_summary", ds="hmi.m_45s", r="1")) == ["count", "status"]
     assert "runtime" not in described(small, "hmi.m_45s", r="1")
     assert "runtime" in described(small, "hmi.m_45s", r="0")
+    rows = {"op": "rs_list", "ds": "hmi.m_45s[^]", "key": "T_REC", "f": "1"}
+    assert list(asked(small, **rows, r="1")) == ["recset", "count", "status"]
 
 
 @pytest.mark.parametrize(

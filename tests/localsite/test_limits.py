@@ -3,14 +3,13 @@ import time
 
 import pytest
 import requests
+from asking import ADA, BOB, ask, finished
 
 from jsoc_fido import localsite
 from jsoc_fido.localsite import schema
 from jsoc_fido.localsite.exporter import Exporter
 from jsoc_fido.localsite.limits import Limits
 
-ADA = "ada@example.org"
-BOB = "bob@example.org"
 LATER = "please wait until at least one request has completed before submitting a new one."
 
 
@@ -43,22 +42,6 @@ def waiting(site, **limits):
     An exporter that is not started, so that its requests stay queued.
     """
     return Exporter(site, limits=Limits(**limits))
-
-
-def ask(exporter, ds, notify=ADA, host="", **parameters):
-    return exporter.answer(
-        {"op": "exp_request", "ds": ds, "notify": notify, "method": "url", "protocol": "fits"} | parameters, host
-    )
-
-
-def finished(exporter, reply):
-    assert reply["status"] == 2, reply
-    for _ in range(1000):
-        found = exporter.answer({"op": "exp_status", "requestid": reply["requestid"]})
-        if int(found["status"]) != 1:
-            return found
-        time.sleep(0.01)
-    raise AssertionError("the request does not end")
 
 
 def change(site, reply, **values):
@@ -248,3 +231,42 @@ def test_a_limit_that_there_is_not_is_named(small_directory):
     with pytest.raises(TypeError, match="pendings"), localsite.running(small_directory, pendings=1):
         pass
     assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize(
+    ("steps", "given", "status"),
+    [
+        ("", None, 3),
+        # Without steps, nothing becomes smaller.
+        ("", "0.1", 3),
+        ("rebin,scale=0.5", None, 3),
+        ("rebin,scale=0.5", "0.25", 2),
+        # Less than it is cannot be claimed, nor can more be had.
+        ("rebin,scale=0.5", "0.001", 2),
+        ("rebin,scale=0.9", "0.001", 3),
+        ("rebin,scale=2", None, 3),
+        ("fold", "0.25", 2),
+        ("fold", "0.75", 3),
+        ("fold", "5e-324", 2),
+    ],
+)
+def test_size_is_that_of_what_processing_leaves(site, steps, given, status):
+    """
+    Contract B.9, F.2: ``sizeratio``.
+    """
+    exporter = waiting(site, megabytes=0.5)
+    parameters = {"process=n": f"0|{steps}" if steps else "0"} | ({"sizeratio": given} if given else {})
+    assert ask(exporter, "hmi.m_45s[^]", **parameters)["status"] == status
+
+
+def test_the_limit_of_a_part_is_told(site):
+    exporter = waiting(site, megabytes=0.5)
+    reply = ask(exporter, "hmi.m_45s[^]", sizeratio="3", **{"process=n": "0|fold"})
+    assert reply["error"] == "Request exceeds max byte limit of 0MB"
+    reply = ask(waiting(site, megabytes=0.125), "hmi.m_45s[^]", sizeratio="0.25", **{"process=n": "0|fold"})
+    assert reply["error"] == "Request exceeds max byte limit of 0MB"
+
+
+@pytest.mark.parametrize("ratio", ["0", "-1", "nan", "inf", "half"])
+def test_what_is_no_ratio(site, ratio):
+    assert ask(waiting(site), "hmi.m_45s[^]", sizeratio=ratio)["error"] == f"sizeratio={ratio} is no number above 0."

@@ -103,6 +103,13 @@ def test_pseudo_keywords_of_a_record_without_storage(small):
     }
 
 
+def test_what_is_not_on_disk_is_on_tape(empty, make):
+    make.add_magnetograms(empty, count=1)
+    empty.set_online("hmi.m_45s", [1], online=False)
+    reply = columns(listed(empty, "hmi.m_45s", key="*online*,*archive*,*retain*"))
+    assert reply == {"*online*": ["N"], "*archive*": ["Y"], "*retain*": ["N/A"]}
+
+
 def test_size_counts_the_segments_that_are_asked_for(small):
     ds = "test.harp_720s[101][^]"
     both = int(columns(listed(small, ds, key="*size*"))["*size*"][0])

@@ -2,11 +2,14 @@
 Processing in exports: what a pixel shows stays where it is on the sky or on the Sun, whatever is done to the image.
 """
 
+import time
+
 import astropy.units as u
 import numpy as np
 import pytest
 import sqlalchemy as sa
 import sunpy.map
+from asking import ask, finished
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from scipy import ndimage
@@ -17,6 +20,7 @@ from jsoc_fido.exceptions import DataError, QueryError
 from jsoc_fido.localsite import images, schema
 from jsoc_fido.localsite.catalogue import Catalogue
 from jsoc_fido.localsite.exporter import Exporter
+from jsoc_fido.localsite.limits import Limits
 from jsoc_fido.localsite.processing import Step, discard, parse, process
 from jsoc_fido.localsite.processing.picture import Form, read, write
 from jsoc_fido.series import Segment
@@ -73,7 +77,7 @@ class Site:
         while (
             int((found := self.exporter.answer({"op": "exp_status", "requestid": reply["requestid"]}))["status"]) == 1
         ):
-            self.exporter._stopping.wait(0.01)
+            time.sleep(0.01)
         return found
 
     def maps(self, ds, process="", **parameters):
@@ -103,8 +107,8 @@ def _original(catalogue, recnum):
     The whole image of a magnetogram, as an export without processing has it.
     """
     from jsoc_fido.localsite.keywords import Keywords
-    from jsoc_fido.localsite.listing import Table
     from jsoc_fido.localsite.select import Selection
+    from jsoc_fido.localsite.table import Table
 
     table = Table(Selection.of_records(catalogue, HMI, [recnum]))
     keywords, paths = Keywords(table), table.segment("magnetogram")
@@ -437,6 +441,22 @@ def test_what_is_wrong_is_told_later(site, steps, words):
     assert words in reply["error"]
 
 
+def test_what_gets_too_large_is_told_later(site):
+    """
+    Contract B.14: a box in degrees, of which nobody knows beforehand how many pixels it has.
+    """
+    exporter = Exporter(site.catalogue, staging_time=0.001, limits=Limits(megabytes=0.001))
+    exporter.start()
+    try:
+        before = set(site.catalogue.directory.glob("SUM0/*"))
+        steps = "im_patch,x=0,y=0,locunits=stony,width=1,height=1,boxunits=degrees"
+        found = finished(exporter, ask(exporter, f"{HMI}[$]", sizeratio="1e-4", **{"process=n": f"0|{steps}"}))
+        assert (found["status"], found["error"]) == (3, "Request too large")
+        assert set(site.catalogue.directory.glob("SUM0/*")) == before
+    finally:
+        exporter.stop()
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -484,7 +504,7 @@ def test_what_is_stopped_leaves_nothing(empty, make):
 
     before, calls = units(), iter([False, False, True])
 
-    def check():
+    def check(size):
         if next(calls):
             raise QueryError("enough")
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import requests
 import sqlalchemy as sa
+from asking import ADA, ended, finished, status
 from astropy.io import fits
 
 from jsoc_fido import localsite
@@ -22,7 +23,6 @@ from jsoc_fido.localsite import schema
 from jsoc_fido.localsite.catalogue import Catalogue, NewRecord
 from jsoc_fido.localsite.exporter import Exporter
 
-ADA = "ada@example.org"
 RECORDS = 40
 
 #: Seconds after which a process is killed, of about half a second that its work takes.
@@ -90,15 +90,6 @@ def run_and_kill(code, *arguments, after):
     return line
 
 
-def finished(exporter, requestid):
-    for _ in range(3000):
-        found = exporter.answer({"op": "exp_status", "requestid": requestid})
-        if int(found["status"]) != 1:
-            return found
-        time.sleep(0.01)
-    raise AssertionError("the request does not end")
-
-
 def check_database(catalogue):
     if catalogue.engine.dialect.name == "sqlite":
         with catalogue.engine.connect() as connection:
@@ -119,7 +110,7 @@ def test_killed_while_exporting(site, make):
     exporter = Exporter(site, staging_time=0)
     exporter.start()
     first = exporter.answer({"op": "exp_request", "ds": "hmi.m_45s[:#1]", "notify": ADA, "protocol": "fits"})
-    before = finished(exporter, first["requestid"])
+    before = finished(exporter, first)
     exporter.stop()
     requestids = []
     for number, moment in enumerate(MOMENTS):
@@ -129,11 +120,11 @@ def test_killed_while_exporting(site, make):
         for folder in exported(site):
             names = [row["filename"] for row in json.loads((folder / "index.json").read_text())["data"]]
             assert {path.name for path in folder.iterdir()} == {"index.json", *names}
-        assert exporter.answer({"op": "exp_status", "requestid": first["requestid"]}) == before
+        assert status(exporter, first["requestid"]) == before
     exporter.start()
     try:
         for number, requestid in enumerate(requestids):
-            done = finished(exporter, requestid)
+            done = ended(exporter, requestid)
             assert (done["status"], done["count"]) == ("0", str(RECORDS))
             folder = site.directory / done["dir"].lstrip("/")
             for record in range(RECORDS):
@@ -154,12 +145,12 @@ def test_what_was_left_is_taken_up_once(site):
         # The first one has not begun yet, but it will.
         second.start()
         other = second.answer(wanted | {"filenamefmt": "{segment}.{recnum:%d}"})["requestid"]
-        assert finished(second, other)["status"] == "0"
-        assert second.answer({"op": "exp_status", "requestid": requestid})["status"] == 1
+        assert ended(second, other)["status"] == "0"
+        assert status(second, requestid)["status"] == 1
         second.stop()
         first.stop()
         second.start()
-        assert finished(second, requestid)["status"] == "0"
+        assert ended(second, requestid)["status"] == "0"
     finally:
         first.stop()
         second.stop()
@@ -169,7 +160,7 @@ def test_killed_while_ingesting(site, make, tmp_path, new_database):
     exporter = Exporter(site, staging_time=0)
     exporter.start()
     ordered = exporter.answer({"op": "exp_request", "ds": "hmi.m_45s", "notify": ADA, "protocol": "fits", "q": "1"})
-    done = finished(exporter, ordered["requestid"])
+    done = finished(exporter, ordered)
     exporter.stop()
     files = site.directory / done["dir"].lstrip("/")
     target = tmp_path / "target"

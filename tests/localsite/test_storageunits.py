@@ -2,15 +2,17 @@
 ``exp_su`` (contract B.18), and the other ways to ask ``jsoc_fetch`` that no client of the peers uses.
 """
 
-import time
+import shutil
 
 import pytest
 import requests
+from asking import ADA, finished, status
 
+from jsoc_fido.localsite import storageunits
 from jsoc_fido.localsite.exporter import Exporter
+from jsoc_fido.localsite.limits import Limits
 from jsoc_fido.localsite.pending import CANCELLED, manage_request
 
-ADA = "ada@example.org"
 QUICK = {"op": "exp_su", "method": "url_quick", "protocol": "as-is"}
 
 
@@ -33,15 +35,6 @@ def exporter(sleeping):
     sleeping.start()
     yield sleeping
     sleeping.stop()
-
-
-def finished(exporter, requestid):
-    for _ in range(1000):
-        found = exporter.answer({"op": "exp_status", "requestid": requestid})
-        if int(found["status"]) != 1:
-            return found
-        time.sleep(0.01)
-    raise AssertionError("the request does not end")
 
 
 def unit(site, number, state="Y"):
@@ -107,7 +100,7 @@ def test_units_that_wait_their_turn(exporter, site):
     reply = exporter.answer({**QUICK, "sunum": "1,77"})
     assert (reply["status"], reply["protocol"], reply["rcount"]) == (2, "su-as-is", 2)
     assert reply["requestid"].endswith("_SU")
-    done = finished(exporter, reply["requestid"])
+    done = finished(exporter, reply)
     assert list(done)[:4] == ["version", "requestid", "method", "protocol"]
     assert done["data"] == [unit(site, 1), {**unit(site, 77, "I"), "series": "NA", "path": "NA"}]
     assert all(isinstance(value, str) for name, value in done.items() if name != "data")
@@ -149,7 +142,7 @@ def test_a_test_is_told_as_one(exporter):
     asked = {"op": "exp_request", "ds": "hmi.m_45s[:#1]", "notify": ADA, "t": "1", "protocol": "fits"}
     reply = exporter.answer(asked)
     assert reply["status"] == 12
-    assert finished(exporter, reply["requestid"])["status"] == "0"
+    assert finished(exporter, reply)["status"] == "0"
 
 
 def test_what_is_on_disk_if_others_are_not(exporter, site, make):
@@ -160,7 +153,7 @@ def test_what_is_on_disk_if_others_are_not(exporter, site, make):
     site.set_online("hmi.m_45s", [1], online=False)
     asked = {"op": "exp_request", "ds": "hmi.m_45s[:#1,#5]", "notify": ADA, "protocol": "as-is", "q": "1"}
     assert exporter.answer(asked)["status"] == 25
-    done = finished(exporter, exporter.answer({**asked, "o": "0"})["requestid"])
+    done = finished(exporter, exporter.answer({**asked, "o": "0"}))
     assert [row["filename"] == "NoDataFile" for row in done["data"]] == [True, False]
 
 
@@ -181,15 +174,15 @@ def test_pending_requests(sleeping, site):
     assert manage("check", "eve@example.org") == "0"
     assert manage("cancel") == "3"
     assert manage("check") == "1"
-    told = sleeping.answer({"op": "exp_status", "requestid": requestid})
+    told = status(sleeping, requestid)
     assert (told["status"], told["error"]) == (4, CANCELLED)
     # Neither is it carried out, nor given to the next one who asks for the same.
     sleeping.start()
     try:
-        again = sleeping.answer(asked)["requestid"]
-        assert again != requestid
+        again = sleeping.answer(asked)
+        assert again["requestid"] != requestid
         assert finished(sleeping, again)["status"] == "0"
-        assert sleeping.answer({"op": "exp_status", "requestid": requestid})["status"] == 4
+        assert status(sleeping, requestid)["status"] == 4
     finally:
         sleeping.stop()
 
@@ -201,3 +194,60 @@ def test_wrong_arguments(server, query):
     reply = requests.get(f"{server.url}/cgi-bin/ajax/manage-request", params=query).json()
     assert int(reply["status"]) < 0
     assert reply["msg"]
+
+
+def test_quick_answers_need_all_files_on_disk(exporter, site, make):
+    """
+    Contract B.10: otherwise, the request waits like others.
+    """
+    make.add_magnetograms(site, make.START + 45000, count=1)
+    site.set_online("hmi.m_45s", [1], online=False)
+    asked = {"op": "exp_request", "ds": "hmi.m_45s[:#1,#5]", "notify": ADA, "method": "url_quick", "q": "1", "o": "0"}
+    done = finished(exporter, exporter.answer(asked))
+    assert [row["filename"] == "NoDataFile" for row in done["data"]] == [True, False]
+
+
+def test_units_that_are_gone_for_good(sleeping, site):
+    """
+    Contract B.18: what is neither on disk nor on tape will not come by waiting.
+    """
+    shutil.rmtree(site.directory / "SUM0" / "D1")
+    reply = sleeping.answer({**QUICK, "sunum": "1", "protocol": "su"})
+    assert reply["data"] == [{**unit(site, 1, "X"), "susize": "0"}]
+    assert (reply["status"], reply["protocol"]) == (0, "su")
+
+
+def test_units_of_a_test_are_told_as_one(exporter):
+    reply = exporter.answer({**QUICK, "method": "url", "sunum": "1", "t": "1"})
+    assert reply["status"] == 12
+    assert finished(exporter, reply)["status"] == "0"
+
+
+def test_the_same_unit_is_looked_at_once(sleeping, site, monkeypatch):
+    looked = []
+    monkeypatch.setattr(storageunits, "_bytes", lambda directory: looked.append(directory) or 7)
+    reply = sleeping.answer({**QUICK, "sunum": ",".join(["1"] * 1000)})
+    assert (reply["count"], reply["size"], len(looked)) == (1000, 7000, 1)
+
+
+def test_units_wait_whoever_else_does(site):
+    """
+    Contract B.12, B.18: limits of pending requests are those of ``exp_request``.
+    """
+    sleeping = Exporter(site, limits=Limits.jsoc(pending_host=1))
+    for _ in range(2):
+        assert sleeping.answer({**QUICK, "method": "url", "sunum": "1"}, "192.0.2.1")["status"] == 2
+
+
+def test_what_is_said_of_an_upload_is_shown_in_a_frame(server):
+    """
+    Contract B.0: as HTML, and none comes out of what was sent.
+    """
+    url = f"{server.url}/cgi-bin/ajax/jsoc_fetch"
+    asked = {"op": "exp_request", "ds": "*file*", "notify": ADA, "method": "url_quick", "protocol": "as-is"}
+    reply = requests.post(url, data=asked, files={"file": ("list.txt", b"<script>alert(1)</script>&\n")})
+    assert reply.headers["content-type"].startswith("text/html")
+    assert not set("<>&") & set(reply.text)
+    assert "<script>" in reply.json()["error"]
+    reply = requests.post(url, data=asked, files={"file": ("list.txt", b"hmi.m_45s[:#1]\n")})
+    assert reply.json()["count"] == 1

@@ -16,11 +16,11 @@ from jsoc_fido.exceptions import DataError, QueryError
 from jsoc_fido.localsite import definitions, products
 from jsoc_fido.localsite.catalogue import Catalogue
 from jsoc_fido.localsite.keywords import Keywords
-from jsoc_fido.localsite.listing import Table
 from jsoc_fido.localsite.processing.picture import Form, Picture, read, write
 from jsoc_fido.localsite.processing.wire import Arguments, Step
 from jsoc_fido.localsite.records import NewRecord, StorageSlot
 from jsoc_fido.localsite.select import Selection
+from jsoc_fido.localsite.table import Table
 from jsoc_fido.series import Keyword, NameMap, Series
 
 __all__ = ["Processed", "discard", "process"]
@@ -81,7 +81,7 @@ def process(
     segments: Sequence[str],
     steps: Sequence[Step],
     requestid: str,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[int], None] = lambda _: None,
 ) -> Processed:
     """
     Process the images of records, and add what comes out to the site as new records.
@@ -99,7 +99,7 @@ def process(
     requestid
         The request, a prime key of the new records.
     check
-        Called before each image; it may raise an error to stop.
+        Called with the bytes that were made so far, before each record and at the end; it may raise an error to stop.
 
     Raises
     ------
@@ -111,6 +111,7 @@ def process(
     operations = [_operation(step) for step in steps]
     _begin(catalogue, series, recnums, segments, operations)
     made: list[int] = []
+    size = 0
     units: set[int] = set()
     target: Series | None = None
     try:
@@ -123,10 +124,13 @@ def process(
             units |= {slot.sunum for slot in slots}
             new = []
             for record, slot in zip(records, slots, strict=True):
-                check()
+                check(size)
                 found = _processed(record, operations, slot, target)
                 if found is not None:
-                    new.append(replace(found, values={**found.values, REQUEST: requestid}))
+                    size += sum(file.size for file in found.files.values())
+                    told = _with_history(target, found.values, steps)
+                    new.append(replace(found, values={**told, REQUEST: requestid}))
+            check(size)
             made += catalogue.add_records(target.name, new)
     except BaseException:
         for sunum in units:
@@ -321,6 +325,17 @@ def _processed(record: _Record, operations: Sequence[Operation], slot: StorageSl
         return None
     known = {name: value for name, value in values.items() if value is not headers.NO_CARD}
     return NewRecord({**known, SOURCE: record.name}, slot, files)
+
+
+def _with_history(target: Series, values: Mapping[str, Any], steps: Sequence[Step]) -> dict[str, Any]:
+    """
+    The keywords of a processed image, with what was done in its ``HISTORY``, if the series has one.
+    """
+    if target.keyword("HISTORY") is None:
+        return dict(values)
+    texts = [",".join([step.name, *(f"{name}={value}" for name, value in step.arguments.items())]) for step in steps]
+    before = str(values.get("HISTORY") or "").strip()
+    return {**values, "HISTORY": "; ".join(filter(None, [before, *texts]))}
 
 
 def _number(keyword: Keyword, value: float) -> float | int:

@@ -22,6 +22,9 @@ PROGRAMS = {"map_proj": "Maproj", "to_ptr": "HmiB2ptr"}
 #: Lengths of the names of steps and arguments, and of values, in JSON (contract F.1).
 LONGEST_NAME, LONGEST_VALUE = 31, 63
 
+#: Steps of one request.
+MOST_STEPS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -62,7 +65,7 @@ def parse(parameters: Mapping[str, str]) -> tuple[int, list[Step]]:
     Raises
     ------
     QueryError
-        If they cannot be read.
+        If they cannot be read, or are too many.
 
     Examples
     --------
@@ -71,6 +74,13 @@ def parse(parameters: Mapping[str, str]) -> tuple[int, list[Step]]:
     >>> parse({"processing": '{"im_patch": {"x": -517.2, "t": false}}', "max_recs": "2"})
     (2, [Step(name='im_patch', arguments={'x': '-517.2', 't': '0'})])
     """
+    limit, steps = _parse(parameters)
+    if len(steps) > MOST_STEPS:
+        raise QueryError(f"{len(steps)} processing steps are too many for one request; at most {MOST_STEPS} are not.")
+    return limit, steps
+
+
+def _parse(parameters: Mapping[str, str]) -> tuple[int, list[Step]]:
     if parameters.get("processing"):
         return _limit(parameters.get("max_recs", "")), _from_json(parameters["processing"])
     text = parameters.get("process=n")
