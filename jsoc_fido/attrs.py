@@ -6,22 +6,23 @@ They are what ``a.jsoc.`` completes to once `jsoc_fido` is imported, next to sun
 a prime key or a segment is checked when the search is made.
 """
 
-from collections.abc import Hashable
-from datetime import datetime
+import re
+from collections.abc import Hashable, Mapping
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import astropy.units as u
 import drms
 import numpy as np
-from astropy.coordinates import SkyCoord
-from astropy.time import Time
+from astropy.coordinates import BaseCoordinateFrame, ConvertError, SkyCoord
+from astropy.time import Time, TimeDelta
 from sunpy.coordinates import Helioprojective, get_earth
 from sunpy.coordinates.utils import get_rectangle_coordinates
 from sunpy.net._attrs import Sample
 from sunpy.net.attr import Attr, DataAttr, SimpleAttr
 
 from jsoc_fido import conditions, recordset, steps, times
-from jsoc_fido.conditions import OPERATORS, KeywordTest, Measure
+from jsoc_fido.conditions import OPERATORS, KeywordTest, Measure, shown
 from jsoc_fido.exceptions import QueryError
 from jsoc_fido.tokens import SERIES
 
@@ -54,19 +55,21 @@ LONGEST = 8192
 #: Room that DRMS has for the name of a series, one character less (contract A.2).
 LONGEST_SERIES = 64
 
+#: No keyword, prime key or segment of a site has a longer name.
+LONGEST_NAME = 64
+
+#: An e-mail address as sites take it, who refuse ``;`` and quotes (contract A.10), and how long one can be (RFC 5321).
+ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"'|&=]+@[A-Za-z0-9.-]*[A-Za-z0-9]")
+LONGEST_ADDRESS = 254
+
+#: No site has a longer address.
+LONGEST_URL = 500
+
 #: Colour tables of JSOC; drms, which sends the request, checks against the same.
 COLOR_TABLES: tuple[str, ...] = drms.Client._export_color_table_names  # noqa: SLF001 - it has no public name
 
 #: How far from the Earth an observer sees the Sun as SDO does, as far as cutouts are concerned.
 NEAR_EARTH = 0.01 * u.AU
-
-
-def _shown(value: object) -> str:
-    """
-    A value for a message; a long one is cut short.
-    """
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _text(attr: object, value: object, what: str, longest: int = LONGEST) -> str:
@@ -77,27 +80,53 @@ def _text(attr: object, value: object, what: str, longest: int = LONGEST) -> str
     """
     name = type(attr).__name__
     if not isinstance(value, str):
-        raise QueryError(f"{name} takes {what} as text, not {_shown(value)} ({type(value).__name__}).")
+        raise QueryError(f"{name} takes {what} as text, not {shown(value)} ({type(value).__name__}).")
     if not value.strip():
-        raise QueryError(f"{name} needs {what}; {value!r} is empty.")
+        raise QueryError(f"{name} needs {what}; {shown(value)} is empty.")
     if len(value) > longest:
-        raise QueryError(f"{name} takes {what} of at most {longest} characters; {_shown(value)} has {len(value)}.")
+        raise QueryError(f"{name} takes {what} of at most {longest} characters; {shown(value)} has {len(value)}.")
     if not (value.isascii() and value.isprintable()):
-        raise QueryError(f"{name} takes {what} in printable ASCII, as DRMS does; {_shown(value)} is not.")
+        raise QueryError(f"{name} takes {what} in printable ASCII, as DRMS does; {shown(value)} is not.")
     return value
 
 
 def _plain(value: Any) -> Any:
     """
     A value of a table as a plain one: numpy scalars as numbers and text, times as DRMS writes them.
+
+    A date is its midnight, as it is to DRMS; a length of time is a quantity of seconds.
     """
-    if isinstance(value, datetime):
-        value = Time(value)
-    if isinstance(value, Time) and value.isscalar and not value.masked:
+    if np.any(getattr(value, "mask", False)):
+        # What is missing in a table equals nothing.
+        return value
+    value = _of_time(getattr(value, "unmasked", value))
+    if isinstance(value, Time) and value.isscalar:
         return recordset.time_value(times.from_astropy(value)).text
     if isinstance(value, u.Quantity) and value.isscalar and value.dtype.kind in "iuf" and np.isfinite(value):
         return Measure(float(value.value), value.unit)
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _of_time(value: Any) -> Any:
+    """
+    A time of Python's or numpy's as astropy's, and a length of time as a quantity; what is neither, as it is.
+    """
+    try:
+        match value:
+            case np.datetime64() | np.timedelta64() if np.isnat(value):
+                return value
+            case np.datetime64() | datetime():
+                return Time(value)
+            case date():
+                return Time(datetime.combine(value, time()))
+            case np.timedelta64():
+                return value / np.timedelta64(1, "s") * u.s
+            case timedelta() | TimeDelta():
+                return TimeDelta(value).to(u.s)
+    except ValueError:
+        # NaT, pandas' word for a time that is missing.
+        pass
+    return value
 
 
 def _value(what: str, value: Any) -> conditions.Value:
@@ -105,15 +134,22 @@ def _value(what: str, value: Any) -> conditions.Value:
     Check what a prime key or a keyword is compared with.
     """
     plain = _plain(value)
-    if isinstance(plain, bool) or not isinstance(plain, str | int | float | Measure):
+    if isinstance(plain, Keyword):
         raise QueryError(
-            f"{what} takes a text, a number, a Quantity or a Time, not {_shown(value)} ({type(value).__name__})."
+            f"{what} is compared with values only, not with {shown(plain)}; search for both keywords, and compare the "
+            "columns of the table."
+        )
+    if isinstance(plain, bool) or not isinstance(plain, str | int | float | Measure):
+        instead = "; DRMS has no truths, but numbers such as 0 and 1" if isinstance(plain, bool) else ""
+        raise QueryError(
+            f"{what} takes a text, a finite number, a Quantity or a Time, not {shown(value)} "
+            f"({type(value).__name__}){instead}."
         )
     if isinstance(plain, str) and not plain.strip():
-        raise QueryError(f"{what} cannot be compared with the empty text {plain!r}; ask with is_missing().")
+        raise QueryError(f"{what} cannot be compared with the empty text {shown(plain)}; ask with is_missing().")
     if isinstance(plain, str) and (len(plain) > LONGEST or not (plain.isascii() and plain.isprintable())):
         raise QueryError(
-            f"{what} takes at most {LONGEST} characters of printable ASCII, as DRMS does; {_shown(plain)} is not so."
+            f"{what} takes at most {LONGEST} characters of printable ASCII, as DRMS does; {shown(plain)} is not so."
         )
     return plain
 
@@ -178,7 +214,7 @@ class Segment(_TypedEquality, SimpleAttr):
     def __init__(self, value: str) -> None:
         super().__init__(_text(self, value, "the name of a segment"))
         if not value.strip(" ,"):
-            raise QueryError(f"Segment needs the name of a segment; {value!r} has none.")
+            raise QueryError(f"Segment needs the name of a segment; {shown(value)} has none.")
 
     def collides(self, other: object) -> bool:
         return False
@@ -217,14 +253,14 @@ class PrimeKey(_TypedEquality, DataAttr):
 
     def __init__(self, label: str, value: Any) -> None:
         super().__init__()
-        self.label = _text(self, label, "the name of a prime key")
+        self.label = _text(self, label, "the name of a prime key", LONGEST_NAME)
         what = f"PrimeKey {label}"
         if isinstance(value, range):
             self.value: Any = _range(what, value)
-        elif isinstance(value, list | tuple | np.ndarray | Time) and len(np.shape(value)) == 1:
+        elif isinstance(value, list | tuple) or (isinstance(value, np.ndarray | Time) and len(value.shape) == 1):
             self.value = tuple(_value(what, item) for item in value)
             if not self.value:
-                raise QueryError(f"{what} needs a value; {value!r} has none.")
+                raise QueryError(f"{what} needs a value; {shown(value)} has none.")
         else:
             self.value = _value(what, value)
 
@@ -244,7 +280,7 @@ class PrimeKey(_TypedEquality, DataAttr):
 
 def _range(what: str, numbers: range) -> str:
     if not numbers or numbers.step < 0:
-        raise QueryError(f"{what} takes a range of numbers that rise, not {numbers!r}.")
+        raise QueryError(f"{what} takes a range of numbers that rise, not {shown(numbers)}.")
     return f"{numbers[0]}-{numbers[-1]}" + (f"@{numbers.step}" if numbers.step > 1 else "")
 
 
@@ -322,9 +358,12 @@ class KeywordComparison(KeywordCondition):
     """
 
     def __init__(self, name: str, operator: str, value: Any) -> None:
-        if operator not in OPERATORS:
-            raise QueryError(f"Keyword {name} cannot be tested with {operator!r}; use one of {' '.join(OPERATORS)}.")
-        self.name, self.operator, self.value = name, operator, _value(f"Keyword {name}", value)
+        if not isinstance(operator, str) or operator not in OPERATORS:
+            raise QueryError(
+                f"Keyword {shown(name)} cannot be tested with {shown(operator)}; use one of {' '.join(OPERATORS)}."
+            )
+        self.name, self.operator = Keyword(name).value, operator
+        self.value = _value(f"Keyword {name}", value)
         super().__init__(KeywordTest(self.name, self.operator, self.value))
 
     def __repr__(self) -> str:
@@ -360,7 +399,7 @@ class Keyword(SimpleAttr):
     __array_ufunc__ = None
 
     def __init__(self, value: str) -> None:
-        super().__init__(_text(self, value, "the name of a keyword"))
+        super().__init__(_text(self, value, "the name of a keyword", LONGEST_NAME))
 
     def between(self, low: Any, high: Any) -> KeywordCondition:
         """
@@ -373,11 +412,11 @@ class Keyword(SimpleAttr):
         """
         Test for one of several values.
         """
-        if isinstance(values, str) or not np.iterable(values):
-            raise QueryError(f"Keyword {self.value}: isin takes a list of values, not {_shown(values)}.")
+        if isinstance(values, str | bytes | bytearray | Mapping) or not np.iterable(values):
+            raise QueryError(f"Keyword {self.value}: isin takes a list of values, not {shown(values)}.")
         alternatives = tuple(dict.fromkeys(_value(f"Keyword {self.value}", value) for value in values))
         if not alternatives:
-            raise QueryError(f"Keyword {self.value}: isin needs values; {values!r} has none.")
+            raise QueryError(f"Keyword {self.value}: isin needs values; {shown(values)} has none.")
         return KeywordCondition(conditions.OneOf(self.value, alternatives))
 
     def contains(self, text: str) -> KeywordCondition:
@@ -417,14 +456,15 @@ class Keyword(SimpleAttr):
     def _pattern(self, what: str, text: Any) -> str:
         plain = _value(f"Keyword {self.value}: {what}", text)
         if not isinstance(plain, str):
-            raise QueryError(f"Keyword {self.value}: {what} takes a text, not {text!r} ({type(text).__name__}).")
+            raise QueryError(f"Keyword {self.value}: {what} takes a text, not {shown(text)} ({type(text).__name__}).")
         return plain
 
     def _mask(self, numbers: tuple[int, ...]) -> int:
         plain = [_plain(number) for number in numbers]
         if not plain or not all(type(number) is int and 0 <= number < 64 for number in plain):
             raise QueryError(
-                f"Keyword {self.value}: a bit is a number from 0 to 63, not {', '.join(map(repr, numbers)) or 'none'}."
+                f"Keyword {self.value}: a bit is a number from 0 to 63, not "
+                f"{', '.join(map(shown, numbers[:5])) or 'none'}."
             )
         return sum(1 << number for number in set(plain))
 
@@ -449,7 +489,7 @@ class Keyword(SimpleAttr):
 
     def __or__(self, other: Any) -> Attr:
         # SimpleAttr's | asks whether both are equal, which here would be a test that is always true.
-        raise QueryError(f"Keyword {self.value!r} needs to have a comparison to a value.")
+        raise QueryError(f"Keyword {shown(self.value)} needs to have a comparison to a value.")
 
     def __hash__(self) -> int:
         return hash((type(self), self.value))
@@ -479,7 +519,7 @@ class Protocol(_TypedEquality, SimpleAttr):
     Raises
     ------
     QueryError
-        If the protocol is no text, or has no such arguments.
+        If there is no such protocol, or it has no such arguments.
 
     Examples
     --------
@@ -489,7 +529,7 @@ class Protocol(_TypedEquality, SimpleAttr):
     """
 
     def __init__(self, value: str, **arguments: str | float) -> None:
-        super().__init__(_text(self, value, "the name of a protocol"))
+        super().__init__(_text(self, value, "the name of a protocol", LONGEST_NAME))
         #: The protocol with its arguments, as a request has it (contract B.11).
         self.text = steps.picture_text(value.strip().lower(), arguments, COLOR_TABLES)
 
@@ -512,12 +552,14 @@ class Notify(_TypedEquality, SimpleAttr):
     def __init__(self, value: str) -> None:
         if value is None:
             raise QueryError("Notify attribute must contain an email address, not None.")
-        _text(self, value, "an email address")
-        if "@" not in value:
+        address = _text(self, value, "an email address", LONGEST_ADDRESS).strip()
+        if "@" not in address:
             raise QueryError(
-                f"Notify attribute must contain an '@' symbol to be a valid email address, not {_shown(value)}."
+                f"Notify attribute must contain an '@' symbol to be a valid email address, not {shown(value)}."
             )
-        super().__init__(value.strip())
+        if not ADDRESS.fullmatch(address):
+            raise QueryError(f"Notify takes one email address, such as name@example.com, not {shown(value)}.")
+        super().__init__(address)
 
     def __repr__(self) -> str:
         # Results are logged and pasted into issues; addresses are not for that.
@@ -562,12 +604,14 @@ class Cutout(_TypedEquality, DataAttr):
         nan_off_limb: bool = False,
     ) -> None:
         super().__init__()
+        flags = {"tracking": tracking, "register": register, "nan_off_limb": nan_off_limb}
+        tracked, registered, blanked = (steps.flag(f"Cutout: {name}", value) for name, value in flags.items())
         low, high = _corners(bottom_left, top_right, width, height)
         x, y = (low.Tx + high.Tx) / 2, (low.Ty + high.Ty) / 2
         size = high.Tx - low.Tx, high.Ty - low.Ty
         if not all(np.isfinite(value) for value in (x, y)) or not all(value > 0 * u.arcsec for value in size):
-            raise QueryError(f"Cutout needs a part with a width and a height, not from {bottom_left!r} by {size}.")
-        if tracking:
+            raise QueryError(f"Cutout needs a part with a width and a height, not from {shown(bottom_left)} by {size}.")
+        if tracked:
             from sunpy.map.maputils import coordinate_is_on_solar_disk  # noqa: PLC0415 - slow, and needed here only
 
             if not coordinate_is_on_solar_disk(SkyCoord(x, y, frame=low.frame.replicate_without_data())):
@@ -576,9 +620,9 @@ class Cutout(_TypedEquality, DataAttr):
                 )
         self.value = {
             "t_ref": low.obstime.utc.isot,
-            "t": int(not tracking),  # DRMS asks whether to leave tracking out (contract F.3)
-            "r": int(register),
-            "c": int(nan_off_limb),
+            "t": int(not tracked),  # DRMS asks whether to leave tracking out (contract F.3)
+            "r": registered,
+            "c": blanked,
             "locunits": "arcsec",
             "boxunits": "arcsec",
             "x": x.to_value("arcsec"),
@@ -602,10 +646,15 @@ def _corners(bottom_left: Any, top_right: Any, width: Any, height: Any) -> tuple
     Bottom left and top right corner as SDO sees them.
     """
     if not isinstance(bottom_left, SkyCoord):
-        raise QueryError(f"Cutout takes a SkyCoord as bottom_left, not {_shown(bottom_left)}.")
+        raise QueryError(f"Cutout takes a SkyCoord as bottom_left, not {shown(bottom_left)}.")
+    if top_right is not None and not isinstance(top_right, SkyCoord | BaseCoordinateFrame):
+        raise QueryError(f"Cutout takes a SkyCoord as top_right, not {shown(top_right)}.")
+    for name, size in (("width", width), ("height", height)):
+        if size is not None and not _is_angle(size):
+            raise QueryError(f"Cutout takes an angle as {name}, such as 100 * u.arcsec, not {shown(size)}.")
     try:
         low, high = get_rectangle_coordinates(bottom_left, top_right=top_right, width=width, height=height)
-    except (TypeError, ValueError) as err:
+    except (TypeError, ValueError, ConvertError) as err:
         raise QueryError(f"Cutout cannot be made from these corners: {err}") from err
     if getattr(low.frame, "obstime", None) is None:
         raise QueryError("Cutout: `bottom_left` needs an obstime: the time at which the cutout is where you say.")
@@ -622,6 +671,10 @@ def _corners(bottom_left: Any, top_right: Any, width: Any, height: Any) -> tuple
         SkyCoord(seen.Tx.min(), seen.Ty.min(), frame=frame),
         SkyCoord(seen.Tx.max(), seen.Ty.max(), frame=frame),
     )
+
+
+def _is_angle(size: Any) -> bool:
+    return isinstance(size, u.Quantity) and size.isscalar and size.unit.is_equivalent(u.deg) and np.isfinite(size)
 
 
 def _sees_as_sdo(corner: SkyCoord) -> bool:
@@ -665,7 +718,7 @@ class Keys(_TypedEquality, DataAttr):
         super().__init__()
         if not names:
             raise QueryError("Keys needs the names of keywords, such as Keys('T_REC', 'EXPTIME').")
-        self.names = tuple(_text(self, name, "the name of a keyword").strip() for name in names)
+        self.names = tuple(_text(self, name, "the name of a keyword", LONGEST_NAME).strip() for name in names)
 
     def __repr__(self) -> str:
         return f"<jsoc_fido.attrs.Keys({', '.join(map(repr, self.names))})>"
@@ -681,7 +734,8 @@ class Site(_TypedEquality, SimpleAttr):
     Parameters
     ----------
     value
-        A name (``"jsoc"``, ``"kis"``, or one registered with `drms.config.register_server`) or a URL.
+        A name (``"jsoc"``, ``"kis"``, ``"flarecast"``, or one registered with `jsoc_fido.register_site` or
+        `drms.config.register_server`) or a URL.
 
     Raises
     ------
@@ -690,7 +744,7 @@ class Site(_TypedEquality, SimpleAttr):
     """
 
     def __init__(self, value: str) -> None:
-        super().__init__(_text(self, value, "a name or a URL"))
+        super().__init__(_text(self, value, "a name or a URL", LONGEST_URL))
 
 
 class RecordSet(_TypedEquality, SimpleAttr):
@@ -714,7 +768,7 @@ class RecordSet(_TypedEquality, SimpleAttr):
         try:
             recordset.parse(text)
         except QueryError as err:
-            raise QueryError(f"RecordSet cannot be {_shown(text)}: {err}") from err
+            raise QueryError(f"RecordSet cannot be {shown(text)}: {conditions.reason(err)}") from err
         super().__init__(text)
 
     def __repr__(self) -> str:

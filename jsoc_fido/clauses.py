@@ -110,7 +110,7 @@ class _Writer:
         try:
             return recordset.quote_sql(text)
         except QueryError as err:
-            raise QueryError(f"Keyword {self.label}: {err}") from err
+            raise QueryError(f"Keyword {self.label}: {conditions.reason(err)}") from err
 
     def like(self, pattern: str) -> str:
         """
@@ -122,8 +122,9 @@ class _Writer:
             return f"{self.column} LIKE {self.quoted(text)}"
         if "%" in text or "_" in text or not text:
             raise QueryError(
-                f"Keyword {self.label}: DRMS cannot be asked for the pattern {pattern!r}, because it takes % for a "
-                f"format; ask for the parts, as in like('ab%') & like('%cd') & contains('x'), or {LOCALLY}."
+                f"Keyword {self.label}: DRMS cannot be asked for the pattern {conditions.shown(pattern)}, because it "
+                "takes % for a format; ask for the parts, as in like('ab%') & like('%cd') & contains('x'), or "
+                f"{LOCALLY}."
             )
         if first:
             return f"left({self.column},{len(text)})={self.quoted(text)}"
@@ -152,10 +153,9 @@ class _Writer:
 def _keyword(name: str, series: Series) -> Keyword:
     keyword = series.keyword(name)
     if keyword is None:
-        raise QueryError(f"Keyword: {name!r} is not supported by series: {series.name}")
-    if series.is_alias(keyword.name):
-        # An alias such as DATE-OBS is a name for FITS; the database knows the keyword it stands for.
-        keyword = next(item for item in series.keywords.values() if item.fits_alias == keyword.name != item.name)
+        raise QueryError(f"Keyword: {conditions.shown(name)} is not supported by series: {series.name}")
+    # An alias such as DATE-OBS is a name for FITS; the database knows the keyword it stands for.
+    keyword = series.meant(keyword)
     # Neither is in the table of the series (contract A.10).
     if keyword.is_constant:
         raise QueryError(

@@ -11,13 +11,13 @@ from dataclasses import replace
 
 from sunpy.util.exceptions import warn_user
 
-from jsoc_fido import conditions, recordset
+from jsoc_fido import conditions, recordset, times
 from jsoc_fido.clauses import clause
 from jsoc_fido.columns import unit_of
-from jsoc_fido.conditions import Condition, KeywordTest, Kind, Measure, OneOf, plain_value
+from jsoc_fido.conditions import Condition, KeywordTest, Kind, Measure, OneOf, plain_value, reason, shown
 from jsoc_fido.exceptions import QueryError, UnsupportedError
 from jsoc_fido.query import PrimeKeyValue, Query, TimeSpan, WavelengthSpan
-from jsoc_fido.recordset import EmptyFilter, KeyFilter, PrimeKey, Range, RecordSet, SqlFilter
+from jsoc_fido.recordset import EmptyFilter, KeyFilter, PrimeKey, Range, RecordSet, Span, SqlFilter, Value
 from jsoc_fido.series import Keyword, Series
 
 __all__ = ["compose", "default_segments", "keys", "segments", "series_name"]
@@ -158,7 +158,7 @@ def _given(query: Query, series: Series, wanted: tuple[str, ...]) -> RecordSet:
     result = recordset.parse(query.record_set or "")
     named = _known_segments(result.segments, series)
     if wanted and named and set(wanted) != set(named):
-        raise QueryError(f"Segment asks for {list(wanted)}, but RecordSet for {list(named)}; give one of them.")
+        raise QueryError(f"Segment asks for {shown(list(wanted))}, but RecordSet for {list(named)}; give one of them.")
     recordset.bind(result, series.prime_key_types)
     return replace(result, series=series.name, segments=wanted or named)
 
@@ -167,7 +167,7 @@ def _known_segments(names: Sequence[str], series: Series) -> tuple[str, ...]:
     if any(name not in series.segments for name in names):
         raise QueryError(
             f"Unexpected Segments were passed. The series {series.name} contains the following Segments "
-            f"{list(series.segments)}, not {[name for name in names if name not in series.segments]}."
+            f"{list(series.segments)}, not {shown([name for name in names if name not in series.segments])}."
         )
     return tuple(dict.fromkeys(series.segments[name].name for name in names))
 
@@ -177,40 +177,62 @@ def _check_prime_keys(values: Sequence[PrimeKeyValue], series: Series) -> None:
     unknown = [value.name for value in values if value.name.lower() not in known]
     if unknown:
         raise QueryError(
-            f"Unexpected PrimeKeys were passed: {unknown}. "
+            f"Unexpected PrimeKeys were passed: {shown(unknown)}. "
             f"The series {series.name} supports the following PrimeKeys {list(series.prime_keys)}"
         )
 
 
 def _alternatives(key: PrimeKey, values: Sequence[PrimeKeyValue], series: Series) -> tuple[recordset.Item, ...]:
     keyword = series.keyword(key.name)
-    return tuple(
+    items = tuple(
         item
         for value in values
         if value.name.lower() == key.name.lower()
         for item in _items(key, value.value, keyword.units if keyword else "")
     )
+    return tuple(map(_listed, items)) if key.type == "time" and len(items) > 1 else items
+
+
+def _listed(item: recordset.Item) -> recordset.Item:
+    """
+    A time as it can stand in a list, in which DRMS misreads those with dashes (contract A.6).
+    """
+    match item:
+        case Value():
+            return _dotted(item)
+        case Range():
+            return replace(item, start=_dotted(item.start), end=_dotted(item.end))
+        case Span():
+            return replace(item, start=_dotted(item.start))
+    return item
+
+
+def _dotted(value: Value) -> Value:
+    return recordset.time_value(times.parse(value.text), "UTC") if "-" in value.text else value
 
 
 def _items(key: PrimeKey, value: str | float | Measure, unit: str) -> tuple[recordset.Item, ...]:
-    if isinstance(value, Measure):
-        try:
-            value = plain_value(key.name, value, Kind("time" if key.type == "time" else "number", unit_of(unit)))
-        except QueryError as err:
-            raise QueryError(f"PrimeKey {key.name} cannot be {value!r}: {err}") from err
+    try:
+        items = _read(key, value, unit)
+        recordset.bind(RecordSet("x", (KeyFilter(items),)), (key,))
+    except QueryError as err:
+        raise QueryError(f"PrimeKey {key.name} cannot be {shown(value)}: {reason(err)}") from err
+    return items
+
+
+def _read(key: PrimeKey, value: str | float | Measure, unit: str) -> tuple[recordset.Item, ...]:
+    if not isinstance(value, str) and (key.type == "time" or isinstance(value, Measure)):
+        # A time is no number, although DRMS would read one as a year.
+        value = plain_value(key.name, value, Kind("time" if key.type == "time" else "number", unit_of(unit)))
         # An angle of 4 deg is the integer 4 for a key of integers.
         value = int(value) if value == int(value) else value
     if not isinstance(value, str):
         return (recordset.value_of(value),)
-    try:
-        # What stands behind the value must still be there when it has been read.
-        found = recordset.parse(f"x[{key.name}={value}][]")
-    except QueryError as err:
-        raise QueryError(f"PrimeKey {key.name} cannot be {value!r}: {err}") from err
-    match found:
+    # What stands behind the value must still be there when it has been read.
+    match recordset.parse(f"x[{key.name}={value}][]"):
         case RecordSet(filters=(KeyFilter(items=items), EmptyFilter()), segments=()):
             return items
-    raise QueryError(f"PrimeKey {key.name} cannot be {value!r}: it is more than the values of one prime key.")
+    raise QueryError("it is more than the values of one prime key.")
 
 
 def _add(
@@ -342,5 +364,5 @@ def _whole_wavelengths(span: WavelengthSpan) -> tuple[int, int]:
 def _keyword(name: str, series: Series) -> Keyword:
     keyword = series.keyword(name)
     if keyword is None:
-        raise QueryError(f"Keys: {name!r} is not a keyword of {series.name}.")
+        raise QueryError(f"Keys: {shown(name)} is not a keyword of {series.name}.")
     return keyword

@@ -34,7 +34,38 @@ __all__ = [
     "any_of",
     "keywords",
     "plain_value",
+    "reason",
+    "shown",
 ]
+
+#: Characters of a value, and of another error, that a message has room for.
+LONGEST_SHOWN, LONGEST_REASON = 80, 300
+
+
+def shown(value: object) -> str:
+    """
+    A value for a message; a long one is cut short.
+
+    Examples
+    --------
+    >>> print(shown("it's"))
+    "it's"
+    >>> len(shown("1" * 10_000))
+    80
+    """
+    return _cut(repr(value), LONGEST_SHOWN)
+
+
+def reason(err: Exception) -> str:
+    """
+    What an error says, for the message of another one; a long one is cut short.
+    """
+    return _cut(str(err), LONGEST_REASON)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
 
 #: Comparisons of a keyword with a value (contract A.10).
 OPERATORS = ("<", "<=", ">", ">=", "=", "!=")
@@ -260,13 +291,13 @@ def plain_value(name: str, value: Value, kind: Kind, operator: str = "=") -> str
         return _time(name, value)
     if kind.sort == "text":
         if isinstance(value, Measure):
-            raise QueryError(f"Keyword {name} is a text; it cannot be compared with {value!r}.")
+            raise QueryError(f"Keyword {name} is a text; it cannot be compared with {shown(value)}.")
         return str(value)
     if isinstance(value, Measure):
         return _converted(name, value, kind.unit)
     number = _number(name, value) if isinstance(value, str) else value
     if isinstance(number, float) and not math.isfinite(number):
-        raise QueryError(f"Keyword {name} cannot be compared with {value!r}; DRMS asks for numbers.")
+        raise QueryError(f"Keyword {name} cannot be compared with {shown(value)}; DRMS asks for finite numbers.")
     if kind.bits and 1 << (kind.bits - 1) <= number < 1 << kind.bits:
         return _signed(name, number, kind.bits, operator)
     return number
@@ -275,17 +306,17 @@ def plain_value(name: str, value: Value, kind: Kind, operator: str = "=") -> str
 def _time(name: str, value: Value) -> float:
     if not isinstance(value, str):
         what = "number" if isinstance(value, int | float) else "quantity"
-        raise QueryError(f"Keyword {name} is a time; it cannot be compared with the {what} {value!r}.")
+        raise QueryError(f"Keyword {name} is a time; it cannot be compared with the {what} {shown(value)}.")
     try:
         return timetext.parse(value)
     except QueryError as err:
-        raise QueryError(f"Keyword {name} is a time: {err}") from err
+        raise QueryError(f"Keyword {name} is a time: {reason(err)}") from err
 
 
 def _converted(name: str, value: Measure, unit: u.UnitBase | None) -> float:
     try:
         number = float(u.Quantity(value.value, value.unit).to_value(unit or u.one))
-    except u.UnitConversionError as err:
+    except u.UnitsError as err:
         has = f"is in {unit}" if unit else "has no unit"
         raise QueryError(f"Keyword {name} {has}; it cannot be compared with {value!r}.") from err
     # Conversions leave crumbs: 17.1 nm is 171.00000000000003 angstrom.
@@ -310,4 +341,4 @@ def _number(name: str, text: str) -> int | float:
             return read(text)
         except ValueError:
             continue
-    raise QueryError(f"Keyword {name} is a number; it cannot be compared with {text!r}.")
+    raise QueryError(f"Keyword {name} is a number; it cannot be compared with {shown(text)}.")

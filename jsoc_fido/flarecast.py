@@ -145,7 +145,8 @@ class FlarecastSite(Site):
         keyword = series.keyword(key)
         if keyword is None:
             raise QueryError(f"Keyword: {key!r} is not supported by series: {series.name}")
-        name = keyword.name
+        # The gateway knows no name that is one for FITS only.
+        name = series.meant(keyword).name
         return None if name in LISTED.values() or name in series.prime_keys else name.lower()
 
     def _time_range(self, asked: RecordSet, series: Series) -> tuple[str, str]:
@@ -196,7 +197,10 @@ class FlarecastSite(Site):
                 f"{self.url} listed a record that is none of FLARECAST's: {type(err).__name__} {err}.", url=self.url
             ) from err
         keys = dict.fromkeys((*series.prime_keys, *(series.keywords[name].name for name in names)))
-        columns: dict[str, list[Any]] = {key: [record.texts.get(key, MISSING) for record in records] for key in keys}
+        told = {key: series.meant(series.keywords[key]).name for key in keys}
+        columns: dict[str, list[Any]] = {
+            key: [record.texts.get(name, MISSING) for record in records] for key, name in told.items()
+        }
         columns["*recnum*"] = [record.number for record in records]
         columns["*online*"] = ["Y"] * len(records)
         return {

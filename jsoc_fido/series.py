@@ -399,6 +399,14 @@ class Series:
         """
         return name in self._aliases
 
+    def meant(self, keyword: Keyword) -> Keyword:
+        """
+        The keyword that one stands for: itself, or, for an alias such as ``DATE-OBS``, the one whose FITS name it is.
+        """
+        if not self.is_alias(keyword.name):
+            return keyword
+        return next(item for item in self.keywords.values() if item.fits_alias == keyword.name != item.name)
+
     @cached_property
     def _aliases(self) -> frozenset[str]:
         names = set(self.keywords)

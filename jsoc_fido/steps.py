@@ -7,20 +7,26 @@ are checked here.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import astropy.units as u
 import numpy as np
+from astropy.time import Time
 
-from jsoc_fido.exceptions import QueryError
+from jsoc_fido import timetext
+from jsoc_fido.conditions import reason, shown
+from jsoc_fido.exceptions import QueryError, UnsupportedError
 from jsoc_fido.query import ProcessStep
 
-__all__ = ["MOVIES", "PICTURES", "STEPS", "picture_text", "read_protocol", "step"]
+__all__ = ["MOVIES", "PICTURES", "PROTOCOLS", "STEPS", "flag", "picture_text", "read_protocol", "step"]
 
 #: Formats that are no FITS files; a movie is one file for all records.
 MOVIES = ("mpg", "mp4")
 PICTURES = ("jpg", *MOVIES)
+
+#: Every form in which files come: with full headers, as they are stored, that with headers made here, and pictures.
+PROTOCOLS = ("fits", "as-is", "quick", *PICTURES)
 
 #: How pixel values become colours.
 SCALINGS = ("MINMAX", "MINMAXGIVEN", "LOG", "SQRT", "mag")
@@ -46,8 +52,8 @@ class Argument:
         Unit of the number that is sent; numbers without a unit are taken to be in it.
     choices
         The words that it may be.
-    is_whole, is_flag, is_text
-        Whether it is a whole number, a yes or no, any text.
+    is_whole, is_flag, is_time
+        Whether it is a whole number, a yes or no, a time.
     is_positive
         Whether a number must be more than nothing.
     is_needed
@@ -58,7 +64,7 @@ class Argument:
     choices: tuple[str, ...] = ()
     is_whole: bool = False
     is_flag: bool = False
-    is_text: bool = False
+    is_time: bool = False
     is_positive: bool = False
     is_needed: bool = False
 
@@ -73,23 +79,20 @@ class Argument:
         """
         if self.choices:
             return _choice(label, given, self.choices)
-        if self.is_text:
-            return _text(label, given)
+        if self.is_time:
+            return _time(label, given)
         if self.is_flag:
-            if not isinstance(given, bool | np.bool) and given not in (0, 1):
-                raise QueryError(f"{label} is True or False, not {given!r}.")
-            return int(given)
+            return flag(label, given)
         number = _number(label, given, self.unit)
         if self.is_positive and number <= 0:
-            raise QueryError(f"{label} must be more than nothing, not {given!r}.")
+            raise QueryError(f"{label} must be more than nothing, not {shown(given)}.")
         if self.is_whole and number != int(number):
-            raise QueryError(f"{label} is a whole number, not {given!r}.")
+            raise QueryError(f"{label} is a whole number, not {shown(given)}.")
         return int(number) if number == int(number) and (self.is_whole or isinstance(given, int)) else number
 
 
 _FLAG = Argument(is_flag=True)
 _NUMBER = Argument()
-_TEXT = Argument(is_text=True)
 _DEGREES = Argument(unit=u.deg, is_needed=True)
 _PIXELS = Argument(unit=u.pix, is_whole=True, is_positive=True, is_needed=True)
 
@@ -131,7 +134,7 @@ _MAP = {
     "rows": _PIXELS,
 }
 _PATCH = {
-    "t_ref": _TEXT,
+    "t_ref": Argument(is_time=True),
     **dict.fromkeys(("t", "r", "c"), _FLAG),
     **dict.fromkeys(("locunits", "boxunits"), Argument(choices=("arcsec", "pixels", "stony", "carrlong"))),
     **dict.fromkeys(("x", "y"), _NUMBER),
@@ -183,11 +186,11 @@ def step(name: str, given: Mapping[str, Any]) -> ProcessStep:
     """
     known = {key.lower(): known for key, known in STEPS.items()}.get(name.strip().lower())
     if known is None:
-        raise QueryError(f"Process {name!r} is not a step that sites know; they know {', '.join(STEPS)}.")
+        raise QueryError(f"Process {shown(name)} is not a step that sites know; they know {', '.join(STEPS)}.")
     strange = [key for key in given if key not in known.arguments]
     if strange:
         has = f"it has {', '.join(known.arguments)}" if known.arguments else "it has none"
-        raise QueryError(f"Process {name} has no argument {strange[0]}={given[strange[0]]!r}; {has}.")
+        raise QueryError(f"Process {name} has no argument {strange[0][:40]}={shown(given[strange[0]])}; {has}.")
     lacking = [key for key, argument in known.arguments.items() if argument.is_needed and key not in given]
     if lacking:
         raise QueryError(f"Process {name} needs {', '.join(lacking)}.")
@@ -214,40 +217,42 @@ def picture_text(name: str, given: Mapping[str, Any], color_tables: tuple[str, .
     Raises
     ------
     QueryError
-        If the protocol has no arguments, or not these, or not with these values.
+        If there is no such protocol, or it has no arguments, or not these, or not with these values.
 
     Examples
     --------
     >>> picture_text("mp4", {"ct": "grey.sao", "min": -1500, "max": 1500}, ("grey.sao",))
     'mp4,ct=grey.sao,scaling=minmaxgiven,min=-1500,max=1500'
     """
+    if name not in PROTOCOLS:
+        raise UnsupportedError(f"Protocol {shown(name)} is not supported; use one of {', '.join(PROTOCOLS)}.")
     if not given:
         return name
     if name not in PICTURES:
         raise QueryError(
-            f"Protocol {name!r} has no arguments, such as {next(iter(given))}; {', '.join(PICTURES)} have."
+            f"Protocol {name!r} has no arguments, such as {shown(next(iter(given)))}; {', '.join(PICTURES)} have."
         )
     strange = [key for key in given if key not in _PICTURE]
     if strange:
         raise QueryError(
-            f"Protocol {name} has no argument {strange[0]}={given[strange[0]]!r}; it has {', '.join(_PICTURE)}."
+            f"Protocol {name} has no argument {strange[0][:40]}={shown(given[strange[0]])}; "
+            f"it has {', '.join(_PICTURE)}."
         )
     values: dict[str, str | int | float] = {}
     for key, argument in _PICTURE.items():
         if key in given:
-            values[key] = (Argument(choices=color_tables) if key == "ct" else argument).value(
-                f"Protocol {name}: {key}", given[key]
-            )
+            known = replace(argument, choices=color_tables) if key == "ct" else argument
+            values[key] = known.value(f"Protocol {name}: {key}", given[key])
         elif key == "scaling" and {"min", "max"} & set(given):
             # Limits mean nothing to the other ways of scaling.
             values[key] = "MINMAXGIVEN"
     if {"min", "max"} <= set(values) and not float(values["min"]) < float(values["max"]):
-        raise QueryError(f"Protocol {name}: min={given['min']!r} is not less than max={given['max']!r}.")
+        raise QueryError(f"Protocol {name}: min={shown(given['min'])} is not less than max={shown(given['max'])}.")
     return ",".join([name, *(f"{key}={value}" for key, value in values.items())]).lower()
 
 
 _PICTURE = {
-    "ct": _TEXT,
+    "ct": Argument(),
     "scaling": Argument(choices=SCALINGS),
     "size": Argument(choices=tuple(map(str, SIZES))),
     "min": _NUMBER,
@@ -272,13 +277,31 @@ def _choice(label: str, given: Any, choices: tuple[str, ...]) -> str:
     for choice in choices:
         if not isinstance(given, bool) and str(given).lower() == choice.lower():
             return choice
-    raise QueryError(f"{label} is one of {', '.join(choices)}, not {given!r}.")
+    raise QueryError(f"{label} is one of {', '.join(choices)}, not {shown(given)}.")
 
 
-def _text(label: str, given: Any) -> str:
+def flag(label: str, given: Any) -> int:
+    """
+    A yes or no as sites read it.
+
+    Raises
+    ------
+    QueryError
+        If it is neither.
+    """
+    if not isinstance(given, bool | int | np.bool | np.integer) or given not in (0, 1):
+        raise QueryError(f"{label} is True or False, not {shown(given)}.")
+    return int(given)
+
+
+def _time(label: str, given: Any) -> str:
+    if isinstance(given, Time) and given.isscalar and not np.any(given.mask):
+        return str(given.utc.isot)
     text = given.strip() if isinstance(given, str) else ""
-    if not text or not text.isascii() or not text.isprintable() or set("|,=&;") & set(text):
-        raise QueryError(f"{label} is a text without | , = & ; and not {given!r}.")
+    try:
+        timetext.parse(text)
+    except QueryError as err:
+        raise QueryError(f"{label} is a time, not {shown(given)}: {reason(err)}") from err
     return text
 
 
@@ -287,13 +310,13 @@ def _number(label: str, given: Any, unit: u.UnitBase | None) -> float:
         try:
             return _finite(label, given, float(given.to_value(unit or u.one)))
         except u.UnitConversionError as err:
-            raise QueryError(f"{label} is {f'in {unit}' if unit else 'a plain number'}, not {given}.") from err
+            raise QueryError(f"{label} is {f'in {unit}' if unit else 'a plain number'}, not {shown(given)}.") from err
     if isinstance(given, bool) or not isinstance(given, int | float | np.number):
-        raise QueryError(f"{label} is a number{f' or a quantity in {unit}' if unit else ''}, not {given!r}.")
+        raise QueryError(f"{label} is a number{f' or a quantity in {unit}' if unit else ''}, not {shown(given)}.")
     return _finite(label, given, float(given))
 
 
 def _finite(label: str, given: Any, number: float) -> float:
     if not math.isfinite(number):
-        raise QueryError(f"{label} must be finite, not {given!r}.")
+        raise QueryError(f"{label} must be finite, not {shown(given)}.")
     return float(f"{number:.14g}")

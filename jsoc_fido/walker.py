@@ -9,17 +9,22 @@ from dataclasses import replace
 from typing import Any
 
 import astropy.units as u
+import numpy as np
 import sunpy.net.jsoc.attrs as builtin
 from astropy.time import Time
 from sunpy.net import _attrs as common
 from sunpy.net.attr import AttrAnd, AttrOr, AttrWalker, DataAttr
 
 from jsoc_fido import attrs, times
-from jsoc_fido.conditions import all_of, any_of
+from jsoc_fido.conditions import all_of, any_of, shown
 from jsoc_fido.exceptions import QueryError
 from jsoc_fido.query import PrimeKeyValue, ProcessStep, Query, TimeSpan, WavelengthSpan
 
 __all__ = ["queries", "understood", "walker"]
+
+
+#: Characters of the values of a prime key above which alternatives stay questions of their own.
+LONGEST_LIST = 1500
 
 
 class Draft:
@@ -42,7 +47,8 @@ class Draft:
         before = getattr(self.query, name)
         if before not in (None, "", value):
             word = type(attr).__name__
-            raise QueryError(f"{word} was given twice, as {before!r} and as {value!r}; join alternatives with |.")
+            said = "" if name == "notify" else f", as {shown(before)} and as {shown(value)}"
+            raise QueryError(f"{word} was given twice{said}; join alternatives with |.")
         self.set_anew(name, value)
 
     def add(self, name: str, *values: Any) -> None:
@@ -96,13 +102,26 @@ def understood() -> frozenset[type]:
 @walker.add_creator(AttrOr)
 def create_branches(wlk: AttrWalker, tree: AttrOr) -> list[Query]:
     """
-    One query for each branch, whatever the nesting; branches that differ in their conditions only are one.
+    One query for each branch, whatever the nesting; branches that differ in their conditions only, or in the values of
+    one prime key only, are one.
     """
     merged: dict[Query, list[Query]] = {}
     for branch in tree.attrs:
         for query in wlk.create(branch):
             merged.setdefault(replace(query, tests=()), []).append(query)
-    return [_either(queries) for queries in merged.values()]
+    found: list[Query] = []
+    places: dict[Query, list[int]] = {}
+    for query in map(_either, merged.values()):
+        alike = places.setdefault(replace(query, prime_keys=()), [])
+        for place in alike:
+            joined = _joined(found[place], query)
+            if joined is not None:
+                found[place] = joined
+                break
+        else:
+            alike.append(len(found))
+            found.append(query)
+    return found
 
 
 def _either(branches: Sequence[Query]) -> Query:
@@ -113,6 +132,31 @@ def _either(branches: Sequence[Query]) -> Query:
         return replace(branches[0], tests=(any_of(*(all_of(*query.tests) for query in branches)),))
     # A branch without conditions has all that the others have.
     return replace(branches[0], tests=())
+
+
+def _joined(first: Query, second: Query) -> Query | None:
+    """
+    One query for two that differ in the values of one prime key only; None if they cannot be one.
+    """
+    # The first and the last are those of what the other prime keys select (contract A.8).
+    if any(set("^$") & set(str(value.value)) for value in (*first.prime_keys, *second.prime_keys)):
+        return None
+    ours, theirs = _by_name(first), _by_name(second)
+    differing = [name for name in ours if ours[name] != theirs.get(name)]
+    if set(ours) != set(theirs) or len(differing) != 1:
+        return None
+    (name,) = differing
+    # A record set has room for so much (contract A.2), and an address for less.
+    if sum(len(str(value.value)) for value in (*ours[name], *theirs[name])) > LONGEST_LIST:
+        return None
+    return replace(first, prime_keys=tuple(dict.fromkeys((*first.prime_keys, *theirs[name]))))
+
+
+def _by_name(query: Query) -> dict[str, list[PrimeKeyValue]]:
+    found: dict[str, list[PrimeKeyValue]] = {}
+    for value in query.prime_keys:
+        found.setdefault(value.name.lower(), []).append(value)
+    return found
 
 
 @walker.add_creator(AttrAnd, DataAttr)
@@ -129,7 +173,9 @@ def create_query(wlk: AttrWalker, tree: Any) -> list[Query]:
 
 def _not_understood(attr: object) -> QueryError:
     words = ", ".join(sorted({kind.__name__ for kind in understood()}))
-    return QueryError(f"{type(attr).__name__} is not understood by the JSOC client: {attr!r}. It understands {words}.")
+    return QueryError(
+        f"{type(attr).__name__} is not understood by the JSOC client: {shown(attr)}. It understands {words}."
+    )
 
 
 @walker.add_applier(AttrAnd)
@@ -143,7 +189,8 @@ def apply_all(wlk: AttrWalker, tree: AttrAnd, draft: Draft) -> None:
 
 @walker.add_applier(attrs.Series, builtin.Series)
 def apply_series(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
-    draft.set(attr, "series", attr.value)
+    # What sunpy's own words are given is checked here, as it is not by them.
+    draft.set(attr, "series", attrs.Series(attr.value).value)
 
 
 @walker.add_applier(common.Time)
@@ -153,8 +200,10 @@ def apply_time(wlk: AttrWalker, attr: common.Time, draft: Draft) -> None:
             "Time(near=...) is not something DRMS can be asked; leave `near` out and choose from the table."
         )
     for time in (attr.start, attr.end):
-        if not isinstance(time, Time) or not time.isscalar or time.masked:
-            raise QueryError(f"Time needs a start and an end that are single times, not {time!r}; it cannot be open.")
+        if not isinstance(time, Time) or not time.isscalar or np.any(time.mask):
+            raise QueryError(
+                f"Time needs a start and an end that are single times, not {shown(time)}; it cannot be open."
+            )
     start, end = (float(times.from_astropy(time)) for time in (attr.start, attr.end))
     if start > end:
         raise QueryError(f"Time ends before it begins: from {attr.start.isot} to {attr.end.isot}.")
@@ -171,10 +220,11 @@ def apply_wavelength(wlk: AttrWalker, attr: common.Wavelength, draft: Draft) -> 
 
 @walker.add_applier(common.Sample)
 def apply_sample(wlk: AttrWalker, attr: common.Sample, draft: Draft) -> None:
-    seconds = float(attr.value)
-    if not 0 < seconds < float("inf"):
-        raise QueryError(f"Sample needs a duration longer than nothing, not {seconds} s.")
-    draft.set(attr, "sample", seconds)
+    if np.ndim(attr.value) or not 0 < attr.value < float("inf"):
+        raise QueryError(
+            f"Sample needs a duration longer than nothing, not {shown(np.asarray(attr.value).tolist())} s."
+        )
+    draft.set(attr, "sample", float(attr.value))
 
 
 @walker.add_applier(attrs.PrimeKey, builtin.PrimeKey)
@@ -185,7 +235,7 @@ def apply_prime_key(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
 
 @walker.add_applier(attrs.Segment, builtin.Segment)
 def apply_segment(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
-    draft.add("segments", *(name.strip() for name in attr.value.split(",") if name.strip()))
+    draft.add("segments", *(name.strip() for name in attrs.Segment(attr.value).value.split(",") if name.strip()))
 
 
 @walker.add_applier(attrs.KeywordCondition, attrs.KeywordComparison)
@@ -200,7 +250,7 @@ def apply_keyword_test(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
 
 @walker.add_applier(attrs.Keyword, builtin.Keyword)
 def apply_bare_keyword(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
-    raise QueryError(f"Keyword {attr.value!r} needs to have a comparison to a value.")
+    raise QueryError(f"Keyword {shown(attr.value)} needs to have a comparison to a value.")
 
 
 @walker.add_applier(attrs.Keys)
@@ -220,7 +270,7 @@ def apply_site(wlk: AttrWalker, attr: attrs.Site, draft: Draft) -> None:
 
 @walker.add_applier(attrs.Notify, builtin.Notify)
 def apply_notify(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
-    draft.set(attr, "notify", attr.value)
+    draft.set(attr, "notify", attrs.Notify(attr.value).value)
 
 
 @walker.add_applier(attrs.Protocol)
@@ -230,7 +280,7 @@ def apply_protocol(wlk: AttrWalker, attr: attrs.Protocol, draft: Draft) -> None:
 
 @walker.add_applier(builtin.Protocol)
 def apply_builtin_protocol(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
-    draft.set(attr, "protocol", attr.value.lower())
+    draft.set(attr, "protocol", attrs.Protocol(attr.value).text)
 
 
 @walker.add_applier(attrs.Cutout, builtin.Cutout)

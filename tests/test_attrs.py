@@ -1,18 +1,22 @@
 import pickle
 from copy import deepcopy
+from datetime import date, datetime, timedelta, timezone
 
 import astropy.units as u
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
-from astropy.time import Time
+from astropy.time import Time, TimeDelta
+from astropy.utils.masked import Masked
 from sunpy.coordinates import frames
 from sunpy.net import attrs as a
 
 import jsoc_fido
-from jsoc_fido import attrs
+from jsoc_fido import attrs, clauses
 from jsoc_fido.conditions import AllOf, KeywordTest
 from jsoc_fido.exceptions import QueryError
+from jsoc_fido.localsite import definitions
 
 
 def corner(x=-500, y=-275, **kwargs):
@@ -20,6 +24,11 @@ def corner(x=-500, y=-275, **kwargs):
         x * u.arcsec, y * u.arcsec, obstime="2020-01-01T00:00", observer="earth", frame=frames.Helioprojective, **kwargs
     )
 
+
+#: As columns of a table are, some of whose values are missing.
+MASKED_LENGTHS = Masked([1, 2] * u.s, mask=[False, True])
+MASKED_TIMES = Time(["2014-01-01", "2014-01-02"])
+MASKED_TIMES[1] = np.ma.masked
 
 WORDS = [
     attrs.Series("hmi.m_45s"),
@@ -45,9 +54,9 @@ def test_words_are_values(word):
 
 
 def test_equality_knows_the_type():
-    assert attrs.Series("x") != attrs.Protocol("x")
-    assert len({attrs.Series("x"), attrs.Protocol("x"), attrs.Segment("x"), attrs.Series("x")}) == 3
-    both = attrs.Series("x") | attrs.Protocol("x")
+    assert attrs.Series("fits") != attrs.Protocol("fits")
+    assert len({attrs.Series("fits"), attrs.Protocol("fits"), attrs.Segment("fits"), attrs.Series("fits")}) == 3
+    both = attrs.Series("fits") | attrs.Protocol("fits")
     assert len(both.attrs) == 2
 
 
@@ -83,6 +92,35 @@ def test_values_of_a_table_are_values():
     assert attrs.PrimeKey("T_REC", time).value == "2014.01.01_00:00:35_TAI"
     assert (attrs.Keyword("T_OBS") > time).value == "2014.01.01_00:00:35_TAI"
     assert (attrs.Keyword("EXPTIME") > np.float32(2)).value == 2
+    # A cell of a column in which other values are missing.
+    assert (attrs.Keyword("EXPTIME") > MASKED_LENGTHS[0]) == (attrs.Keyword("EXPTIME") > 1 * u.s)
+    assert (attrs.Keyword("T_OBS") > MASKED_TIMES[0]).value == "2014.01.01_00:00:35_TAI"
+
+
+@pytest.mark.parametrize(
+    "midnight",
+    [
+        date(2014, 1, 1),
+        datetime(2014, 1, 1),  # noqa: DTZ001 - UTC, as everywhere in sunpy
+        datetime(2014, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
+        np.datetime64("2014-01-01"),
+        np.datetime64("2014-01-01T00:00:00.000000000"),
+        pd.Timestamp("2014-01-01"),
+        Time("2014-01-01T00:00:35", scale="tai"),
+    ],
+    ids=repr,
+)
+def test_times_of_all_kinds_are_times(midnight):
+    assert (attrs.Keyword("T_OBS") >= midnight).value == "2014.01.01_00:00:35_TAI"
+    assert attrs.PrimeKey("T_REC", midnight).value == "2014.01.01_00:00:35_TAI"
+
+
+@pytest.mark.parametrize(
+    "minute", [timedelta(minutes=1), np.timedelta64(60_000, "ms"), TimeDelta(60, format="sec"), 1 * u.min], ids=repr
+)
+def test_lengths_of_time_have_a_unit(minute):
+    test = attrs.Keyword("EXPTIME") < minute
+    assert clauses.clause(test.condition, definitions.load("aia.lev1")) == "EXPTIME<60.0"
 
 
 def test_sample_is_sunpys():
@@ -129,6 +167,7 @@ def test_series_complete_and_print():
         (lambda: attrs.PrimeKey("HARPNUM", []), "PrimeKey HARPNUM"),
         (lambda: attrs.PrimeKey("HARPNUM", range(5, 1)), "PrimeKey HARPNUM"),
         (lambda: attrs.PrimeKey("HARPNUM", [1, None]), "PrimeKey HARPNUM"),
+        (lambda: attrs.Protocol("quik"), "Protocol 'quik' .* use one of fits, as-is, quick, jpg, mpg, mp4"),
         (lambda: attrs.Protocol("fits", ct="grey.sao"), "no arguments"),
         (lambda: attrs.Protocol("jpg", color="grey.sao"), "no argument color"),
         (lambda: attrs.Protocol("jpg", ct="pink"), "ct is one of"),
@@ -150,6 +189,34 @@ def test_series_complete_and_print():
         (lambda: attrs.Keyword("K") | attrs.Keyword("L"), "comparison to a value"),
         (lambda: attrs.Notify(None), "email"),
         (lambda: attrs.Notify("nobody"), "'@' symbol"),
+        (lambda: attrs.Notify("@example.com"), "Notify takes one email address"),
+        (lambda: attrs.Notify("solar@"), "Notify takes one email address"),
+        (lambda: attrs.Notify("solar@example.com, lunar@example.com"), "Notify takes one email address"),
+        (lambda: attrs.Notify("solar;drop@example.com"), "Notify takes one email address"),
+        (lambda: attrs.Keyword("K") == attrs.Keyword("L"), r"Keyword K is compared with values only, .*Keyword\('L'\)"),
+        (lambda: attrs.Keyword("K") == True, "Keyword K .* not True .*DRMS has no truths, but numbers such as 0 and 1"),  # noqa: E712
+        (lambda: attrs.Keyword("K") > np.datetime64("NaT", "s"), "Keyword K .*NaT"),
+        (lambda: attrs.Keyword("K") > pd.NaT, "Keyword K .*NaT"),
+        (lambda: attrs.Keyword("K") > np.timedelta64("NaT", "s"), "Keyword K .*NaT"),
+        (lambda: attrs.Keyword("K") > np.ma.masked, "Keyword K .*masked"),
+        (lambda: attrs.Keyword("K") > MASKED_TIMES[1], "Keyword K .*Time"),
+        (lambda: attrs.Keyword("K") > MASKED_LENGTHS[1], "Keyword K .*MaskedQuantity"),
+        (lambda: attrs.Keyword("K") > (1 + 2j), "Keyword K .*complex"),
+        (lambda: attrs.Keyword("K").isin(b"x"), "isin takes a list"),
+        (lambda: attrs.Keyword("K").isin({"a": 1}), "isin takes a list"),
+        (lambda: attrs.KeywordComparison("K", "~", 1), "Keyword 'K' cannot be tested with '~'"),
+        (lambda: attrs.KeywordComparison(None, "=", 1), "Keyword takes the name"),
+        (lambda: attrs.Cutout(corner(), top_right="there"), "Cutout takes a SkyCoord as top_right, not 'there'"),
+        (lambda: attrs.Cutout(corner(), width=5, height=1 * u.arcsec), "Cutout takes an angle as width.*not 5"),
+        (lambda: attrs.Cutout(corner(), width=5 * u.s, height=1 * u.arcsec), "Cutout takes an angle as width.* s>"),
+        (
+            lambda: attrs.Cutout(corner(), width=1 * u.arcsec, height=1 * u.arcsec, tracking="no"),
+            "Cutout: tracking is True or False, not 'no'",
+        ),
+        (
+            lambda: attrs.Process("im_patch", t_ref="a[1]", width=1, height=1),
+            r"Process im_patch: t_ref is a time, not 'a\[1\]'",
+        ),
         (attrs.Keys, "Keys"),
         (lambda: attrs.Keys("T_REC", 1), "Keys"),
         (lambda: attrs.Process("rebin", scale=[1]), "Process rebin"),

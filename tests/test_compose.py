@@ -64,6 +64,12 @@ def ask(series, *words):
             "hmi.sharp_720s[][2014.01.01_00:00:35_TAI,2014.01.02_00:00:35_TAI]",
         ),
         (
+            # DRMS misreads times with dashes in a list.
+            "hmi.sharp_720s",
+            (attrs.PrimeKey("T_REC", ["2014-01-01T00:00:00Z", "2014-01-02T00:00Z/1d@6h", "2014.01.05_TAI"]),),
+            "hmi.sharp_720s[][2014.01.01_00:00:00_UTC,2014.01.02_00:00:00_UTC/1d@6h,2014.01.05_TAI]",
+        ),
+        (
             "hmi.sharp_720s",
             (attrs.PrimeKey("T_REC", "2014.11.30_TAI/1d@6h"),),
             "hmi.sharp_720s[][2014.11.30_TAI/1d@6h]",
@@ -181,7 +187,10 @@ def test_record_set_as_text():
         ("hmi.v_45s", (HOUR, a.Wavelength(6173 * u.AA)), "does not support wavelength attribute"),
         ("hmi.v_45s", (a.Sample(1 * u.min), attrs.PrimeKey("CAMERA", 2)), "Sample needs Time"),
         ("hmi.v_45s", (HOUR, attrs.PrimeKey("T_REC", "$")), "both as Time and as PrimeKey"),
-        ("hmi.v_45s", (attrs.PrimeKey("CAMERA", "front"),), "CAMERA"),
+        ("hmi.v_45s", (attrs.PrimeKey("CAMERA", "front"),), "PrimeKey CAMERA cannot be 'front'"),
+        ("hmi.v_45s", (attrs.PrimeKey("CAMERA", 1.5),), "PrimeKey CAMERA cannot be 1.5: .* is not an integer"),
+        ("hmi.v_45s", (attrs.PrimeKey("T_REC", 2014),), "PrimeKey T_REC cannot be 2014: .* is a time"),
+        ("hmi.v_45s", (attrs.PrimeKey("T_REC", 45 * u.s),), "PrimeKey T_REC cannot be 45 s: .* is a time"),
         ("hmi.v_45s", (attrs.PrimeKey("CAMERA", "2][3"),), "CAMERA"),
         ("hmi.v_45s", (attrs.PrimeKey("CAMERA", "2]{x"),), "CAMERA"),
         ("hmi.v_45s", (attrs.PrimeKey("CAMERA", "2]{Dopplergram} # junk"),), "CAMERA"),

@@ -33,7 +33,7 @@ def client(local_site):
 
 
 def test_series_are_listed_and_described_with_one_question_each(local_site, client):
-    assert client.series(r"hmi\.v_") == ["hmi.V_45s"]
+    assert client.series(r"hmi\.v_45s$") == ["hmi.V_45s"]
     client.info("hmi.sharp_720s")
     client.info("hmi.SHARP_720s")
     assert local_site.count("show_series") == 1
@@ -225,7 +225,7 @@ def test_what_cannot_be_registered(arguments, options, message):
 
 def test_an_unknown_site_names_the_known_ones():
     jsoc_fido.register_site("our-archive", "http://127.0.0.1:1")
-    with pytest.raises(QueryError, match=r"'nowhere' is not known. Use 'flarecast', 'jsoc', 'kis', .*'our-archive'"):
+    with pytest.raises(QueryError, match=r"'nowhere' is not known. Use 'flarecast', .*'jsoc', 'kis', .*'our-archive'"):
         JSOCClient("nowhere").series()
 
 

@@ -20,8 +20,9 @@ from test_site import answering, http
 import jsoc_fido
 from jsoc_fido import JSOCClient, JSOCResponse, localsite
 from jsoc_fido.exceptions import NotRegisteredError, QueryError, TransportError, UnsupportedError
-from jsoc_fido.flarecast import ADDRESS
+from jsoc_fido.flarecast import ADDRESS, FlarecastSite
 from jsoc_fido.site import site
+from jsoc_fido.walker import queries
 
 HOUR = a.Time("2015-12-11T23:00", "2015-12-11T23:30")
 SHARP, MAGNETOGRAM = a.jsoc.Series("hmi.sharp_720s"), a.jsoc.Segment("magnetogram")
@@ -201,6 +202,15 @@ def test_keywords_are_reloaded_for_chosen_rows(archive, client):
         client.with_keywords(found, "bob")
 
 
+def test_a_name_for_fits_means_the_keyword(archive, client):
+    found = client.search(HOUR, SHARP, GATEWAY, a.jsoc.Keys("DATE-OBS"))
+    same = client.search(HOUR, SHARP, a.jsoc.Keys("DATE-OBS"))
+    assert found.keyword_names == same.keyword_names
+    assert abs(found["DATE-OBS"] - same["DATE-OBS"]).max() < 10 * u.ms
+    more = client.with_keywords(client.search(HOUR, SHARP, GATEWAY)[:2], "DATE-OBS")
+    assert (more["DATE-OBS"] == found["DATE-OBS"][:2]).all()
+
+
 def test_many_records_are_reloaded_in_short_addresses(archive, client, monkeypatch):
     monkeypatch.setattr("jsoc_fido.flarecast.LONGEST_URL", 150)
     found = client.search(HOUR, SHARP, MAGNETOGRAM, GATEWAY)
@@ -298,6 +308,11 @@ def test_the_definition_is_that_of_the_local_site(archive, client):
 
 def test_the_gateway_has_a_name():
     assert jsoc_fido.site.site("flarecast").url == ADDRESS
+    (query,) = queries(SHARP & HOUR & MAGNETOGRAM & a.jsoc.Site("flarecast"))
+    assert type(site(query.site)) is FlarecastSite
+    # What it cannot be asked is known without asking; it is not to be reached from here.
+    with pytest.raises(UnsupportedError, match="flarecast can be asked for a Series and one Time only"):
+        JSOCClient().search(SHARP, HOUR, a.jsoc.Keyword("QUALITY") == 0, a.jsoc.Site("flarecast"))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import sunpy.net.jsoc.attrs as builtin
 from astropy.time import Time
 from sunpy.net import attrs as a
-from sunpy.net.attr import and_
+from sunpy.net.attr import AttrOr, and_
 
 from jsoc_fido import attrs, times
 from jsoc_fido.conditions import AnyOf, KeywordTest, Not
@@ -13,6 +13,10 @@ from jsoc_fido.query import PrimeKeyValue, ProcessStep, TimeSpan, WavelengthSpan
 from jsoc_fido.walker import queries, understood
 
 SERIES = attrs.Series("hmi.m_45s")
+
+#: A time that is missing, as in a table.
+MASKED = Time("2014-01-01")
+MASKED[()] = np.ma.masked
 
 
 def one(*words):
@@ -40,8 +44,43 @@ def test_prime_keys_and_segments_add_up():
 
 
 def test_branches_are_flat_whatever_the_nesting():
-    tree = SERIES & (attrs.PrimeKey("A", 1) | (attrs.PrimeKey("A", 2) | attrs.PrimeKey("A", 3)))
-    assert [query.prime_keys[0].value for query in queries(tree)] == [1, 2, 3]
+    tree = attrs.PrimeKey("A", 1) & (attrs.Series("x.a") | (attrs.Series("x.b") | attrs.Series("x.c")))
+    assert [query.series for query in queries(tree)] == ["x.a", "x.b", "x.c"]
+
+
+def values(tree):
+    """
+    Values of the prime keys of each query.
+    """
+    return [[value.value for value in query.prime_keys] for query in queries(SERIES & tree)]
+
+
+def test_branches_that_differ_in_one_prime_key_are_one():
+    first, second, third = (attrs.PrimeKey("A", number) for number in (1, "2-5", 3))
+    assert values(first | second | third) == [[1, "2-5", 3]]
+    camera = attrs.PrimeKey("CAMERA", 2)
+    assert values((first & camera) | (third & camera)) == [[1, 2, 3]]
+    # Only one of them: not every pair of values was asked for.
+    assert values((first & camera) | (third & attrs.PrimeKey("CAMERA", 1))) == [[1, 2], [3, 1]]
+    assert values(first | camera) == [[1], [2]]
+    # The newest of each is not the newest of both.
+    last = attrs.PrimeKey("T_REC", "$")
+    assert values((first & last) | (third & last)) == [[1, "$"], [3, "$"]]
+    assert values(first | attrs.PrimeKey("A", "^")) == [[1], ["^"]]
+    # In the order in which they were given.
+    elsewhere = attrs.Series("x.y") & first
+    assert [query.series for query in queries((SERIES & first) | elsewhere | (SERIES & attrs.PrimeKey("A", "$")))] == [
+        "hmi.m_45s", "x.y", "hmi.m_45s",
+    ]  # fmt: skip
+    conditions = [attrs.Keyword("K") > 1, attrs.Keyword("K") > 2]
+    assert len(queries(SERIES & ((first & conditions[0]) | (third & conditions[1])))) == 2
+
+
+def test_a_list_does_not_become_too_long():
+    many = [attrs.PrimeKey("A", 10**9 + number) for number in range(400)]
+    found = values(AttrOr(many))
+    assert [len(part) for part in found] == [150, 150, 100]
+    assert [value for part in found for value in part] == [key.value for key in many]
 
 
 @pytest.mark.parametrize("scale", ["utc", "tai", "tt"])
@@ -94,11 +133,24 @@ def test_sunpys_own_words_are_understood():
         ((SERIES, a.Wavelength(np.nan * u.AA)), "Wavelength"),
         ((SERIES, a.Wavelength(np.inf * u.AA)), "Wavelength"),
         ((SERIES, builtin.Keyword("K") == [1]), "Keyword K"),
+        ((SERIES, builtin.Protocol("quik")), "Protocol 'quik' .* use one of fits, as-is, quick"),
+        ((SERIES, builtin.Segment("")), "Segment needs the name of a segment"),
+        ((builtin.Series("a[1]"),), "Series takes the name of a series"),
+        ((SERIES, builtin.Notify("a b@example.com")), "Notify takes one email address"),
+        ((SERIES, a.Sample([1, 2] * u.s)), "Sample"),
+        ((SERIES, a.Sample(np.nan * u.s)), "Sample"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(words, message):
     with pytest.raises(QueryError, match=message):
         one(*words)
+
+
+@pytest.mark.parametrize(("start", "end"), [("2014-01-01", None), (None, "2014-01-01"), (None, None), (MASKED, MASKED)])
+def test_a_time_is_not_open(start, end):
+    # Some of these sunpy refuses to make, others are refused here.
+    with pytest.raises(ValueError, match=r"Specify start and end|did not match any of the formats|it cannot be open"):
+        one(SERIES, a.Time(start, end))
 
 
 def test_an_alternative_of_conditions_is_one_query():
