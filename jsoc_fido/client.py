@@ -137,7 +137,8 @@ class JSOCClient(BaseClient):
         Returns
         -------
         JSOCResponse
-            One table for all alternatives, in their order.
+            One table for all alternatives, in their order; those that one question can ask are in that of the prime
+            keys.
 
         Raises
         ------

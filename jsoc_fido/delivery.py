@@ -92,8 +92,9 @@ def prepare(plan: Plan, paths: Paths, template: str, definition: Definitions, st
         where = site(order.site)
         claims = _Claims(order, staging, mine.values())
         protocol, _ = read_protocol(order.protocol)
-        if order.method.endswith("-tar") or protocol in MOVIES:
-            # One file for all records; of a movie the frames stay at the site.
+        if order.method.endswith("-tar") or protocol in MOVIES or not where.definition(order.series).segments:
+            # One file for all records: of a movie the frames stay at the site, and what has no files comes as a table
+            # of its keywords (contract E.1).
             label = f"{where.url}/#{order.record_set}"
             ending = "tar" if order.method.endswith("-tar") else protocol
             name = f"{order.series.lower()}.{digest(order)[:8]}.{ending}"

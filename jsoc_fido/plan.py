@@ -267,6 +267,11 @@ def _check_site(question: Question, way: str) -> None:
     where = site(question.site)
     if not where.has_files:
         raise UnsupportedError(f"{where.name} answers searches only; it offers no files. Leave its rows out.")
+    if way == QUICK and not question.segments:
+        raise UnsupportedError(
+            f"{question.series} has no segments, so there are no files of it; its keywords are in the table. With "
+            "protocol='fits' and an e-mail address as notify=, the site writes them into a FITS table."
+        )
     if way != QUICK and not where.can_stage:
         raise UnsupportedError(
             f"{where.name} stages nothing: leave out the protocol {way!r} and processing steps; its files come as "

@@ -9,8 +9,8 @@ from astropy.io import fits
 from PIL import Image
 from sunpy.net import attrs as a
 
-from jsoc_fido import JSOCClient, attrs
-from jsoc_fido.exceptions import QueryError
+from jsoc_fido import JSOCClient, attrs, localsite
+from jsoc_fido.exceptions import QueryError, UnsupportedError
 from jsoc_fido.journal import Journal
 
 MINUTES = a.Time("2014-01-01T00:00", "2014-01-01T00:01")
@@ -54,9 +54,25 @@ def test_processed_files_say_what_was_done(client, tmp_path):
     plain = client.fetch(client.search(MINUTES, VELOCITY)[:1], path=tmp_path / "plain", progress=False)
     with fits.open(results[0]) as processed, fits.open(plain[0]) as whole:
         assert processed[-1].data.shape == tuple(size // 2 for size in whole[-1].data.shape)
+        assert "rebin,method=boxcar,scale=0.5" in "".join(processed[-1].header["HISTORY"])
+        assert "HISTORY" not in whole[-1].header or "rebin" not in str(whole[-1].header["HISTORY"])
 
 
 def test_files_as_they_are_stored_cannot_be_processed(client):
     found = client.search(MINUTES, VELOCITY, NOTIFY, attrs.Protocol("as-is"), attrs.Process("rebin", scale=0.5))
     with pytest.raises(QueryError, match="rebin needs 'fits'"):
         client.fetch(found, progress=False)
+
+
+def test_a_series_without_files_comes_as_a_table_of_its_keywords(tmp_path):
+    localsite.init(tmp_path / "site")
+    localsite.synthesize(tmp_path / "site", "aia.response", "2012-06-01", "2014-06-01")
+    with localsite.running(tmp_path / "site", staging_time=0) as archive:
+        client = JSOCClient(archive.url)
+        found = client.search(a.Time("2012-05-01", "2014-06-01"), attrs.Series("aia.response"))
+        with pytest.raises(UnsupportedError, match=r"aia\.response has no segments"):
+            client.fetch(found, path=tmp_path, progress=False)
+        (path,) = client.fetch(found, path=tmp_path, progress=False, protocol="fits", notify="solar@example.com")
+    with fits.open(path) as hdus:
+        assert len(hdus[1].data) == len(found) > 1
+        assert set(hdus[1].data["WAVELNTH"]) == set(found["WAVELNTH"].value)
