@@ -12,6 +12,7 @@ import math
 import re
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ __all__ = [
     "NO_CARD",
     "card_name",
     "cards",
+    "clock_texts",
     "from_printed",
     "header",
     "history",
@@ -42,6 +44,14 @@ log = logging.getLogger(__name__)
 
 class _Mark(enum.Enum):
     NO_CARD = enum.auto()
+
+
+class _ClockText(str):
+    """
+    A time as its card has it.
+    """
+
+    __slots__ = ()
 
 
 #: Instead of a value: the keyword gets no card, because its link is broken (contract E.4). A missing value gets one.
@@ -306,7 +316,7 @@ def _content(entry: _Entry, value: Any) -> float | str | _Mark | None:
     """
     if value is None:
         value = entry.default
-    if value is None or isinstance(value, _Mark):
+    if value is None or isinstance(value, _Mark | _ClockText):
         return value
     keyword = entry.keyword
     try:
@@ -324,6 +334,26 @@ def _content(entry: _Entry, value: Any) -> float | str | _Mark | None:
     if keyword.is_time and not entry.zone:
         return f"{number / INTERVALS[keyword.units]:.17g}"
     return number
+
+
+def clock_texts(keyword: Keyword, values: Sequence[object]) -> list[object]:
+    """
+    Times of many records as their cards have them, which `cards` takes as they are.
+
+    Many are printed in little more time than a single one. Missing times, and values of other keywords, stay.
+    """
+    if not keyword.is_time or keyword.units in INTERVALS:
+        return list(values)
+    texts = list(values)
+    known = [
+        place
+        for place, value in enumerate(values)
+        if isinstance(value, float) and math.isfinite(value) and abs(value - times.MISSING) >= 0.5
+    ]
+    with suppress(QueryError):  # whoever asks for the card of the time that cannot be printed will be told
+        for place, text in zip(known, _clock_texts([values[place] for place in known], _zone(keyword)), strict=True):
+            texts[place] = _ClockText(text)
+    return texts
 
 
 def _clock_texts(seconds: Sequence[object], zone: str) -> list[str]:

@@ -50,6 +50,8 @@ class Keywords:
         #: The series, with keywords of its own in the place of linked ones, and without the implicit ones.
         self.series: Series = replace(series, keywords=NameMap(keywords))
         self._columns: dict[str, Sequence[object]] = {}
+        #: Those that are times, as their cards have them.
+        self._times: dict[str, list[object]] | None = None
 
     def is_image(self, segment: str) -> bool:
         """
@@ -70,7 +72,15 @@ class Keywords:
         """
         The cards of a record for the file of a segment, as they stand in the file.
         """
-        return headers.cards(self.series, self.values(place), segment=segment, recnum=recnum)
+        values = self.values(place)
+        if self._times is None:
+            columns = {name: [value] for name, value in self._constants.items()} | self._columns
+            known = {name: self.series.keywords[name] for name in columns if name in self.series.keywords}
+            self._times = {
+                name: headers.clock_texts(keyword, columns[name]) for name, keyword in known.items() if keyword.is_time
+            }
+        times = {name: texts[0 if name in self._constants else place] for name, texts in self._times.items()}
+        return headers.cards(self.series, values | times, segment=segment, recnum=recnum)
 
     def header(self, place: int, segment: str | None, recnum: int) -> fits.Header:
         """
