@@ -78,7 +78,7 @@ _BOUND = re.compile(r"%\(\w+\)s(?:::[A-Z]+(?: PRECISION)?)?")
 _TOKEN = re.compile(r"\"[^\"]*\"|[A-Za-z_]\w*|\d[\w.]*|\?|[-+*/%&|~<>=!(),.]+|\s+")
 
 few = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-many = settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
@@ -545,4 +545,4 @@ def test_the_site_keeps_to_its_description(fuzzed, described):
 
 @pytest.mark.slow
 def test_the_site_really_keeps_to_its_description(fuzzed, described):
-    keeps_to_its_description(fuzzed, described, settings(many, max_examples=500))
+    keeps_to_its_description(fuzzed, described, settings(many, max_examples=150))
