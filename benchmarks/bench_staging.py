@@ -16,7 +16,7 @@ from sunpy.net import attrs as a
 from jsoc_fido import JSOCClient, localsite
 from jsoc_fido import site as site_module
 from jsoc_fido.attrs import Series
-from jsoc_fido.site import Limits
+from jsoc_fido.connection import Limits
 
 EMAIL = "solar@example.com"
 BRANCHES, FILES = 20, 50

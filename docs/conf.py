@@ -66,6 +66,7 @@ nitpick_ignore_regex = [
     (r"py:class", r"(Unit|\"\w+\")"),
     (r"py:obj", r"[A-Z_]+"),
     (r"py:(obj|class)", r"jsoc_fido\.series\.Item"),
+    (r"py:class", r"jsoc_fido\.attrs\.checks\.TypedEquality"),
 ]
 # Several dataclasses have a member called ``type``, and annotations mean the built-in one.
 suppress_warnings = ["ref.python"]

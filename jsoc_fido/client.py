@@ -45,7 +45,8 @@ from jsoc_fido.query import Query, Question
 from jsoc_fido.response import PSEUDO_KEYS, JSOCResponse, as_response, stack
 from jsoc_fido.series import Series
 from jsoc_fido.site import Site, site
-from jsoc_fido.staging import Announcer, Staging, Watch
+from jsoc_fido.staging import Staging
+from jsoc_fido.waiting import Announcer, Watch
 from jsoc_fido.walker import queries, understood
 
 __all__ = ["JSOCClient"]

@@ -29,10 +29,11 @@ from parfive.utils import FailedDownload, replacement_filename
 
 from jsoc_fido import fitsfiles, names, transfer
 from jsoc_fido.config import download_folder
+from jsoc_fido.connection import Limits
 from jsoc_fido.exceptions import DataError
 from jsoc_fido.exports import site_of
 from jsoc_fido.series import Series
-from jsoc_fido.site import Limits, Site
+from jsoc_fido.site import Site
 from jsoc_fido.steps import MOVIES, read_protocol
 
 __all__ = ["Delivery", "RemoteFile", "afterwards", "be_polite", "check_folders", "enqueue", "remote_files", "targets"]

@@ -18,10 +18,11 @@ from urllib.parse import quote, urlencode
 from drms.config import ServerConfig
 
 from jsoc_fido import recordset, subsets, times
+from jsoc_fido.connection import LONGEST_URL, Limits
 from jsoc_fido.exceptions import QueryError, TransportError, UnsupportedError
 from jsoc_fido.recordset import Between, Condition, HalfOpen, IndexBetween, RecordNumbers, RecordSet
 from jsoc_fido.series import Series
-from jsoc_fido.site import LOCAL, LONGEST_URL, Limits, Site, add_kind, host_of, is_local, register_site
+from jsoc_fido.site import LOCAL, Site, add_kind, host_of, is_local, register_site
 
 __all__ = ["ADDRESS", "LISTED", "FlarecastSite"]
 

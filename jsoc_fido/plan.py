@@ -103,7 +103,7 @@ class Part:
     @property
     def time(self) -> u.Quantity:
         """
-        How long it will take, as far as experience goes (`jsoc_fido.site.Limits`).
+        How long it will take, as far as experience goes (`jsoc_fido.connection.Limits`).
         """
         limits = site(self.site).limits
         size = 0 * u.byte if np.isnan(self.size) else self.size

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from jsoc_fido import fitsfiles, headers, subsets
 from jsoc_fido.exceptions import DataError, UnsupportedError
 from jsoc_fido.files import SegmentFile, State
+from jsoc_fido.printed import from_printed
 from jsoc_fido.response import NO_FILE
 from jsoc_fido.series import Series
 from jsoc_fido.site import Site
@@ -101,9 +102,7 @@ class ExactKeywords:
             columns = {item["name"]: item["values"] for item in reply.get("keywords", ())}
             paths = {item["name"]: item["values"] for item in reply.get("segments", ())}
             numbers = columns.pop("*recnum*", ())
-            for place, (number, values) in enumerate(
-                zip(numbers, headers.from_printed(self.series, columns), strict=True)
-            ):
+            for place, (number, values) in enumerate(zip(numbers, from_printed(self.series, columns), strict=True)):
                 # Segments that no record has are cut short (contract B.5).
                 there = {name: listed[place] for name, listed in paths.items() if place < len(listed)}
                 found[int(number)] = values, {name: path for name, path in there.items() if path not in NO_FILE}

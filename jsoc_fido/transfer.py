@@ -15,8 +15,8 @@ from typing import Any
 
 import aiohttp
 
+from jsoc_fido.connection import NOT_NOW, USER_AGENT, Limits
 from jsoc_fido.exceptions import DataError, TransportError
-from jsoc_fido.site import NOT_NOW, USER_AGENT, Limits
 
 __all__ = ["RefusedError", "bring"]
 

@@ -8,9 +8,10 @@ import signal
 import parfive
 import pytest
 
+from jsoc_fido.connection import Limits
 from jsoc_fido.download import Delivery, RemoteFile, be_polite, enqueue, remote_files, targets
 from jsoc_fido.exceptions import DataError, QueryError
-from jsoc_fido.site import Limits, site
+from jsoc_fido.site import site
 
 FILES = [
     RemoteFile("http://x/a.fits", "a.fits", "hmi.V_45s[2014.01.01_00:00:45_TAI][2]"),

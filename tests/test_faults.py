@@ -23,10 +23,10 @@ from sunpy.net import attrs as a
 
 from jsoc_fido import JSOCClient, fitsfiles, localsite
 from jsoc_fido import site as site_module
+from jsoc_fido.connection import Limits
 from jsoc_fido.exceptions import JSOCError
 from jsoc_fido.journal import Journal
 from jsoc_fido.localsite import schema
-from jsoc_fido.site import Limits
 
 EMAIL = "solar@example.com"
 MINUTES = a.Time("2014-01-01T00:00", "2014-01-01T00:04")

@@ -24,6 +24,7 @@ from sunpy.net import attrs as a
 
 from jsoc_fido import JSOCClient, JSOCResponse, download, exports, localsite
 from jsoc_fido import site as site_module
+from jsoc_fido.connection import Limits
 from jsoc_fido.exceptions import DataError, ExportError, QueryError, UnsupportedError
 
 EMAIL = "solar@example.com"
@@ -361,7 +362,7 @@ def test_a_part_is_ordered_by_record_numbers(velocity, archive):
 
 def test_orders_are_split_by_size(client, velocity, monkeypatch):
     size = velocity["Size"][0]
-    monkeypatch.setattr(client.site, "limits", site_module.Limits(request_size=2.5 * size))
+    monkeypatch.setattr(client.site, "limits", Limits(request_size=2.5 * size))
     orders = exports.plan(velocity[:5], notify=EMAIL)
     assert [order.record_set for order in orders] == [
         "hmi.V_45s[:#1-#2]", "hmi.V_45s[:#3-#4]", "hmi.V_45s[:#5]",

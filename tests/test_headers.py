@@ -16,6 +16,7 @@ from jsoc_fido.localsite import definitions, staging, values
 from jsoc_fido.localsite.catalogue import Catalogue, NewRecord, StoredFile
 from jsoc_fido.localsite.info import series_struct
 from jsoc_fido.localsite.listing import json_text, rs_list
+from jsoc_fido.printed import NO_CARD, from_printed
 from jsoc_fido.series import Keyword, Link, NameMap, Segment, Series
 
 REALDATA = Path(__file__).parents[2] / "shared" / "realdata"
@@ -308,7 +309,7 @@ def test_no_card_at_all():
         Keyword("A", "time", units="TAI"),
         Keyword("A", "int", scope="constant", default="7"),
     ):
-        assert keyword.name not in one(keyword, headers.NO_CARD)
+        assert keyword.name not in one(keyword, NO_CARD)
     assert "A" not in one(Keyword("A", "link"))
     assert "HISTORY" not in one(Keyword("HISTORY", "time", units="TAI"), 0.25)
 
@@ -408,7 +409,7 @@ def test_printed_values_give_the_cards_of_the_values_themselves(stored):
     keyword, value = stored
     native, text = through_the_site(keyword, value)
     series = Series("su.test", keywords=NameMap([keyword]), segments=NameMap([Segment("s")]))
-    [back] = headers.from_printed(series, {keyword.name: [text]})
+    [back] = from_printed(series, {keyword.name: [text]})
     direct = headers.header(series, {keyword.name: native}, segment="s", recnum=1)
     assert headers.header(series, back, segment="s", recnum=1).tostring() == direct.tostring()
 
@@ -443,15 +444,15 @@ def test_what_sites_print(magnetograms):
         "*recnum*": [1, 2],
         "no keyword": ["a", "b"],
     }
-    rows = headers.from_printed(sharps, printed)
+    rows = from_printed(sharps, printed)
     assert rows == [
         {"T_REC": 1167609645.0, "HARPNUM": 377, "QUALITY": None, "USFLUX": 2.71476e22, "DATAMIN_000": -1.5,
          "DATAMIN_003": 3.0, "NOAA_ARS": None},
         {"T_REC": None, "HARPNUM": 377, "QUALITY": -2, "USFLUX": None, "DATAMIN_000": None,
-         "DATAMIN_003": headers.NO_CARD, "NOAA_ARS": ""},
+         "DATAMIN_003": NO_CARD, "NOAA_ARS": ""},
     ]  # fmt: skip
-    assert headers.from_printed(magnetograms, {}) == []
-    assert headers.from_printed(magnetograms, {"*recnum*": [1, 2]}) == [{}, {}]
+    assert from_printed(magnetograms, {}) == []
+    assert from_printed(magnetograms, {"*recnum*": [1, 2]}) == [{}, {}]
 
 
 def test_fits_names_repeat_a_column_that_is_read_already():
@@ -460,7 +461,7 @@ def test_fits_names_repeat_a_column_that_is_read_already():
         Keyword("DATE-OBS", "time", units="ISO", note="[DATE-OBS] start"),
     ]))  # fmt: skip
     text = "2014-01-01T00:00:10.500000Z"
-    rows = headers.from_printed(series, {"DATE__OBS": [text], "DATE-OBS": ["something else"]})
+    rows = from_printed(series, {"DATE__OBS": [text], "DATE-OBS": ["something else"]})
     assert rows == [{"DATE__OBS": 1167609645.5}]
 
 
@@ -478,12 +479,12 @@ def test_fits_names_repeat_a_column_that_is_read_already():
 def test_what_is_no_value_is_named(keyword, text):
     series = Series("su.test", keywords=NameMap([keyword]))
     with pytest.raises(DataError, match=rf"printed '{text}' for A, which is of type {keyword.type}"):
-        headers.from_printed(series, {"A": ["MISSING", text]})
+        from_printed(series, {"A": ["MISSING", text]})
 
 
 def test_columns_of_different_lengths(magnetograms):
     with pytest.raises(DataError, match=r"hmi\.M_45s with different lengths: \[1, 2\]"):
-        headers.from_printed(magnetograms, {"CAMERA": ["1"], "QUALITY": ["0", "0"]})
+        from_printed(magnetograms, {"CAMERA": ["1"], "QUALITY": ["0", "0"]})
 
 
 @pytest.fixture
@@ -550,7 +551,7 @@ def test_headers_from_a_listing_are_those_of_an_export(linked):
     series = Series.from_struct(series_struct(linked, "su.near"), "su.near")
     columns = {item["name"]: item["values"] for item in reply["keywords"]}
     assert "DATE-OBS" in columns
-    rows = headers.from_printed(series, columns)
+    rows = from_printed(series, columns)
     for number, row in enumerate(rows):
         for segment in series.segments:
             exported = fits.getheader(linked.slot_directory(unit) / f"{number}.{segment}.fits")

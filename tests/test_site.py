@@ -13,8 +13,9 @@ import pytest
 
 from jsoc_fido import JSOCClient
 from jsoc_fido.columns import Texts
+from jsoc_fido.connection import Limits
 from jsoc_fido.exceptions import NotRegisteredError, QueryError, ServerError, TransportError
-from jsoc_fido.site import Limits, Site, site
+from jsoc_fido.site import Site, site
 
 
 @contextmanager
@@ -117,7 +118,7 @@ def test_an_address_never_reaches_the_log_or_an_error(caplog):
         with pytest.raises(TransportError) as caught:
             site(url).check_registered("solar@example.com")
         assert "solar" in asked[0]
-    assert {record.name for record in caplog.records} >= {"jsoc_fido.site", "urllib3.connectionpool"}
+    assert {record.name for record in caplog.records} >= {"jsoc_fido.connection", "urllib3.connectionpool"}
     assert "example.com" not in caplog.text + str(caught.value)
 
 

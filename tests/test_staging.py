@@ -15,7 +15,8 @@ from sunpy.net import attrs as a
 from jsoc_fido import JSOCClient, exports, localsite, staging
 from jsoc_fido.exceptions import ExportError, ExportTimeout
 from jsoc_fido.journal import Journal
-from jsoc_fido.staging import Announcer, Staging, Watch
+from jsoc_fido.staging import Staging
+from jsoc_fido.waiting import Announcer, Watch
 
 EMAIL = "solar@example.com"
 HOUR = a.Time("2014-01-01T00:00", "2014-01-01T00:45")

@@ -26,6 +26,7 @@ from jsoc_fido.localsite import info
 from jsoc_fido.localsite.catalogue import STORAGE, Catalogue
 from jsoc_fido.localsite.select import Selection
 from jsoc_fido.localsite.table import Maker, Table
+from jsoc_fido.printed import from_printed
 from jsoc_fido.recordset import EmptyFilter, KeyFilter, Range, RecordSet, time_value
 from jsoc_fido.series import Series
 
@@ -269,7 +270,7 @@ class _Finished:
         name, recnum, segment, _ = kept
         # As a client reads it, whose keywords that are linked have the types of their targets.
         series = Series.from_struct(info.series_struct(self._catalogue, name), name)
-        (values,) = headers.from_printed(series, printed)
+        (values,) = from_printed(series, printed)
         target = self._folder / f"{next(self._count)}.fits"
         fitsfiles.write_fits(stored, target, headers.cards(series, values, segment=segment, recnum=recnum))
         while len(self._kept) >= KEPT:

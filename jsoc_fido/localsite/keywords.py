@@ -10,6 +10,7 @@ from astropy.io import fits
 from jsoc_fido import headers
 from jsoc_fido.localsite.fields import Field
 from jsoc_fido.localsite.table import Maker, Table
+from jsoc_fido.printed import NO_CARD
 from jsoc_fido.series import NameMap, Series
 
 __all__ = ["Keywords"]
@@ -100,6 +101,4 @@ class Keywords:
             return values
         # A record without the link's target has no card (contract E.4).
         target = self.table.column(field.target)
-        return lambda: [
-            headers.NO_CARD if number is None else value for number, value in zip(target(), values(), strict=True)
-        ]
+        return lambda: [NO_CARD if number is None else value for number, value in zip(target(), values(), strict=True)]

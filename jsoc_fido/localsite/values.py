@@ -15,7 +15,7 @@ import numpy as np
 
 from jsoc_fido import times
 from jsoc_fido.exceptions import DataError, QueryError
-from jsoc_fido.headers import INTERVALS
+from jsoc_fido.printed import INTERVALS
 from jsoc_fido.series import Keyword
 
 __all__ = ["bit_patterns", "decode", "default_value", "encode", "missing", "printed"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jsoc_fido
 from jsoc_fido import site as site_module
-from jsoc_fido.site import Limits
+from jsoc_fido.connection import Limits
 
 MANNERS = Limits(connections=1, questions=2, poll=(0.005, 0.04), tries=4, pause=0.005)
 

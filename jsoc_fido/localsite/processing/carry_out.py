@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import numpy as np
 import sqlalchemy as sa
 
-from jsoc_fido import headers
 from jsoc_fido.exceptions import DataError, QueryError
 from jsoc_fido.localsite import definitions, products
 from jsoc_fido.localsite.catalogue import Catalogue
@@ -21,6 +20,7 @@ from jsoc_fido.localsite.processing.wire import Arguments, Step
 from jsoc_fido.localsite.records import NewRecord, StorageSlot
 from jsoc_fido.localsite.select import Selection
 from jsoc_fido.localsite.table import Table
+from jsoc_fido.printed import NO_CARD
 from jsoc_fido.series import Keyword, NameMap, Series
 
 __all__ = ["Processed", "discard", "process"]
@@ -323,7 +323,7 @@ def _processed(record: _Record, operations: Sequence[Operation], slot: StorageSl
         values |= _values(target, segment, changed, products.statistics(picture.pixels[None], percentiles=True))
     if not files:
         return None
-    known = {name: value for name, value in values.items() if value is not headers.NO_CARD}
+    known = {name: value for name, value in values.items() if value is not NO_CARD}
     return NewRecord({**known, SOURCE: record.name}, slot, files)
 
 
