@@ -599,13 +599,19 @@ class JSOCClient(BaseClient):
         segments = record_set.segments or default or tuple(definition.segments)
         log.debug("asking %s for %s", where.name, record_set)
         reply = where.records(str(record_set), keys=(*keys, *PSEUDO_KEYS), segments=segments)
+        count = int(reply.get("count", 0))
+        if count == where.limits.records:
+            warn_user(
+                f"{where.name} gives no more than {count} records in one answer, so some of {record_set} may be missing; "
+                "search for a shorter time."
+            )
         question = Question(
             record_set=str(record_set),
             site=where.name,
             series=definition.name,
             segments=segments,
             left_out=tuple(name for name in definition.segments if default and name not in default),
-            count=int(reply.get("count", 0)),
+            count=count,
             asked=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             notify=query.notify,
             protocol=query.protocol,

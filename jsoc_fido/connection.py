@@ -54,6 +54,8 @@ class Limits:
         Downloads at the same time.
     questions
         Searches at the same time.
+    records
+        Records of one answer; DRMS cuts a longer one without a word (contract A.11).
     poll
         Seconds between two looks at a staged request, at first and at most.
     request_size
@@ -70,6 +72,7 @@ class Limits:
 
     connections: int = 1
     questions: int = 2
+    records: int = 75_000
     poll: tuple[float, float] = (5.0, 30.0)
     request_size: u.Quantity = 80 * u.Gbyte
     staging: u.Quantity = 76 * u.s

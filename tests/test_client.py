@@ -5,6 +5,7 @@ The main job, all the way through, on a real site.
 import asyncio
 import pickle
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import astropy.units as u
@@ -157,6 +158,12 @@ def test_branches_of_one_client_are_one_table(client):
     response = client.search(HOUR, VELOCITY | a.jsoc.Series("aia.lev1_euv_12s"))
     assert len(response) == 81 + 2107
     assert len(response.questions) == 2
+
+
+def test_an_answer_that_may_be_cut_is_told(client, monkeypatch):
+    monkeypatch.setattr(client.site, "limits", replace(client.site.limits, records=4))
+    with pytest.warns(SunpyUserWarning, match="no more than 4 records in one answer"):
+        assert len(client.search(MINUTES, VELOCITY)) == 4
 
 
 def test_site_attr_prevails(local_site, monkeypatch):
