@@ -2,14 +2,12 @@
 The client: it joins the words to the record sets, the record sets to a site, and the site to files.
 """
 
-import hashlib
 import io
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -29,23 +27,22 @@ from jsoc_fido import (
     attrs,
     compose,
     config,
-    delivery,
     download,
     exports,
+    fetching,
     files,
     flarecast,  # noqa: F401 - another kind of site
     lookups,
-    names,
     plan,
     staging,
 )
-from jsoc_fido.exceptions import ExportError, JSOCError, QueryError
-from jsoc_fido.journal import Job, Journal
+from jsoc_fido.exceptions import JSOCError, QueryError
+from jsoc_fido.fetching import Fetch
+from jsoc_fido.journal import Journal
 from jsoc_fido.query import Query, Question
 from jsoc_fido.response import PSEUDO_KEYS, JSOCResponse, as_response, stack
 from jsoc_fido.series import Series
 from jsoc_fido.site import Site, site
-from jsoc_fido.staging import Staging
 from jsoc_fido.waiting import Announcer, Watch
 from jsoc_fido.walker import queries, understood
 
@@ -269,7 +266,9 @@ class JSOCClient(BaseClient):
             for (where, file), target in zip(named.values(), paths, strict=True)
         ]
         where = {exports.site_of(request) for request in found}
-        return _download(deliveries, where, downloader, progress=progress, overwrite=overwrite, wait=wait)
+        if downloader is None:
+            downloader, wait = _downloader(progress=progress, overwrite=overwrite), True
+        return fetching.download(deliveries, where, downloader, wait=wait)
 
     def fetch(
         self,
@@ -356,48 +355,13 @@ class JSOCClient(BaseClient):
         paths = files.targets(todo.files, path, response)
         if dry_run:
             return todo.table()
-        download.check_folders(paths.values())
-        for part in todo.parts:
-            log.info("%s", part)
-        for order in todo.orders:
-            site(order.site).check_registered(order.notify)
-        journal = Journal()
         if downloader is None:
-            downloader = parfive.Downloader(max_splits=1, progress=progress, overwrite=overwrite)
-            wait = True
-        orders = [*todo.orders, *todo.fallbacks]
-        announcer = Announcer(_bar(downloader), len(orders))
-        queue = Staging(orders, timeout=timeout, journal=journal, announcer=announcer)
-        template = names.template(path or config.download_folder())
-        deliveries = delivery.prepare(todo, paths, template, _definition, queue)
-        ways = {part.way for part in todo.parts}
-        # Without the e-mail address, which is not kept, the way would be another one.
-        way = protocol or (ways.pop() if len(ways) == 1 else None)
-        job = _job(response, path, protocol=way, method=method, count=len(paths))
-        journal.begin(job)
-        came: dict[Path, Path] = {}
-
-        def finish(results: parfive.Results) -> None:
-            queue.stop()
-            response.requests = tuple(queue.done())
-            if all(delivery.path in came for delivery in deliveries):
-                journal.end(job.job)
-
-        where = {site(question.site) for question in files.questions_of(response)}
-        results = _download(
-            deliveries,
-            where,
-            downloader,
-            progress=progress,
-            overwrite=overwrite,
-            wait=wait,
-            came=came,
-            finish=finish,
-        )
+            downloader, wait = _downloader(progress=progress, overwrite=overwrite), True
+        fetch = Fetch(response, todo, paths, str(path or config.download_folder()), protocol, method)
+        results = fetch.run(downloader, _definition, wait=wait, timeout=timeout)
         if results.errors:
-            _report(results, strict=strict)
-        _sort(results, [str(came[target]) for target in paths.values() if target in came])
-        return delivery.with_paths(response, todo, paths, came) if return_table else results
+            fetching.report(results, strict=strict)
+        return fetch.table() if return_table else results
 
     def resume(self, *, path: str | Path | None = None, notify: str | None = None, **kwargs: Any) -> parfive.Results:
         """
@@ -602,8 +566,8 @@ class JSOCClient(BaseClient):
         count = int(reply.get("count", 0))
         if count == where.limits.records:
             warn_user(
-                f"{where.name} gives no more than {count} records in one answer, so some of {record_set} may be missing; "
-                "search for a shorter time."
+                f"{where.name} gives no more than {count} records in one answer, so some of {record_set} may be "
+                "missing; search for a shorter time."
             )
         question = Question(
             record_set=str(record_set),
@@ -648,81 +612,12 @@ def _checked(address: str | None) -> str | None:
     return attrs.Notify(address).value if address else None
 
 
-def _bar(downloader: parfive.Downloader) -> Callable[..., Any] | None:
-    """
-    What makes a bar below those of a downloader, None if that shows none.
-    """
-    return partial(downloader.tqdm, position=downloader.config.max_conn + 1) if downloader.config.progress else None
+def _downloader(*, progress: bool, overwrite: bool | str) -> parfive.Downloader:
+    return parfive.Downloader(max_splits=1, progress=progress, overwrite=overwrite)
 
 
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _job(response: JSOCResponse, path: str | Path | None, *, count: int, **options: Any) -> Job:
-    """
-    What a fetch must know to be finished by another process.
-    """
-    folder = str(Path(path or config.download_folder()).expanduser().absolute())
-    rows = io.StringIO()
-    files.needed(response, folder).write(rows, format="ascii.ecsv")
-    known = {name: None if value is None else str(value) for name, value in options.items()}
-    name = hashlib.blake2s(f"{rows.getvalue()}{folder}{known}".encode(), digest_size=12).hexdigest()
-    return Job(name, time.time(), rows.getvalue(), {"path": folder, **known}, count)
-
-
-def _sort(results: parfive.Results, paths: Sequence[str]) -> None:
-    """
-    Bring the files that a fetch brought into the order of the rows.
-    """
-    places = {path: place for place, path in enumerate(paths)}
-    if set(results) <= set(places):
-        pairs = sorted(zip(results.data, results.urls, strict=True), key=lambda pair: places[pair[0]])
-        results.data[:] = [path for path, _ in pairs]
-        results.urls[:] = [url for _, url in pairs]
-
-
-def _report(results: parfive.Results, *, strict: bool) -> None:
-    """
-    Say once what did not come.
-
-    Raises
-    ------
-    ExportError
-        If nothing came because it could not be staged, or, if ``strict``, whatever did not come.
-    """
-    first = results.errors[0].exception
-    message = f"{len(results.errors)} of {len(results.errors) + len(results)} files could not be had"
-    if not results and all(isinstance(error.exception, ExportError) for error in results.errors):
-        raise first
-    log.warning("%s; fetch the rows again to try those once more. %s", message, first)
-    if strict:
-        raise ExportError(f"{message}: {first}")
-
-
-def _download(
-    deliveries: Iterable[download.Delivery],
-    where: Iterable[Site],
-    downloader: parfive.Downloader | None,
-    *,
-    progress: bool,
-    overwrite: bool | str,
-    wait: bool,
-    came: dict[Path, Path] | None = None,
-    finish: Callable[[parfive.Results], None] | None = None,
-) -> parfive.Results:
-    """
-    Download now, or, with a downloader that was given, let its owner do so.
-    """
-    if downloader is None:
-        downloader = parfive.Downloader(max_splits=1, progress=progress, overwrite=overwrite)
-        wait = True
-    for place in where:
-        download.be_polite(downloader, place.limits)
-    download.enqueue(downloader, deliveries, came)
-    if finish is not None:
-        download.afterwards(downloader, finish)
-    return downloader.download() if wait and downloader.queued_downloads else parfive.Results()
 
 
 def _check_options(options: dict[str, Any]) -> None:
