@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import drms.config
 import pytest
-from drms.config import ServerConfig
 from sunpy.net import attrs as a
 
 from jsoc_fido import JSOCClient, localsite
@@ -122,23 +121,11 @@ def bench_staging_one_by_one(url, report, tmp_path):
 
 
 @pytest.mark.parametrize("way", ["together", "loop"])
-def bench_staging_of_sunpy(url, report, tmp_path, monkeypatch, way):
+def bench_staging_of_sunpy(url, report, tmp_path, sunpys_client, way):
     """
     sunpy's client, as far as it comes, beside the staging alone.
     """
-    from sunpy.net.jsoc import JSOCClient as Theirs
-
-    server = ServerConfig(
-        name="JSOC",
-        cgi_baseurl=f"{url}/cgi-bin/ajax/",
-        cgi_show_series="show_series",
-        cgi_jsoc_info="jsoc_info",
-        cgi_jsoc_fetch="jsoc_fetch",
-        cgi_check_address="checkAddress.sh",
-        http_download_baseurl=f"{url}/",
-    )
-    monkeypatch.setitem(drms.config._server_configs, "jsoc", server)
-    client = Theirs()
+    client = sunpys_client(url)
     words = a.jsoc.Series("hmi.v_45s"), a.jsoc.Notify(EMAIL)
     came = 0
     with measured() as seconds:

@@ -61,8 +61,31 @@ def slow_site(directory):
         yield site
 
 
+@pytest.fixture
+def sunpys_client(monkeypatch):
+    """
+    Gives sunpy's own client, which asks another site than JSOC.
+    """
+    from sunpy.net.jsoc import JSOCClient
+
+    def make(url):
+        server = ServerConfig(
+            name="JSOC",
+            cgi_baseurl=f"{url}/cgi-bin/ajax/",
+            cgi_show_series="show_series",
+            cgi_jsoc_info="jsoc_info",
+            cgi_jsoc_fetch="jsoc_fetch",
+            cgi_check_address="checkAddress.sh",
+            http_download_baseurl=f"{url}/",
+        )
+        monkeypatch.setitem(drms.config._server_configs, "jsoc", server)
+        return JSOCClient()
+
+    return make
+
+
 @pytest.fixture(params=["jsoc_fido", "sunpy"])
-def client(request, slow_site, monkeypatch):
+def client(request, slow_site, sunpys_client):
     """
     One of the clients; its ``name`` says which, and both ask the same site.
     """
@@ -70,16 +93,4 @@ def client(request, slow_site, monkeypatch):
         from jsoc_fido import JSOCClient
 
         return JSOCClient(site=slow_site.url, email=EMAIL)
-    from sunpy.net.jsoc import JSOCClient
-
-    server = ServerConfig(
-        name="JSOC",
-        cgi_baseurl=f"{slow_site.url}/cgi-bin/ajax/",
-        cgi_show_series="show_series",
-        cgi_jsoc_info="jsoc_info",
-        cgi_jsoc_fetch="jsoc_fetch",
-        cgi_check_address="checkAddress.sh",
-        http_download_baseurl=f"{slow_site.url}/",
-    )
-    monkeypatch.setitem(drms.config._server_configs, "jsoc", server)
-    return JSOCClient()
+    return sunpys_client(slow_site.url)

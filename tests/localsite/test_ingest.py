@@ -1,15 +1,14 @@
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
 from astropy.io import fits
+from stored import exported, records
 from sunpy.data.test import get_test_filepath
 
 from jsoc_fido import headers, times
 from jsoc_fido.exceptions import DataError, QueryError
-from jsoc_fido.localsite import definitions, schema, values
+from jsoc_fido.localsite import definitions
 from jsoc_fido.localsite.catalogue import Catalogue
 from jsoc_fido.localsite.ingest import IngestReport, ingest
 
@@ -28,39 +27,6 @@ def real(name):
     path = REAL / name
     if not path.exists():
         pytest.skip(f"{path} is not on this machine")
-    return path
-
-
-def records(site, series):
-    """
-    All records of a series in the order of their numbers.
-    """
-    holding = site.holding(series)
-    with site.engine.connect() as connection:
-        rows = connection.execute(sa.select(holding.table).order_by(holding.table.c.recnum)).mappings().all()
-    found = []
-    for row in rows:
-        keywords = {
-            keyword.name + name[len(keyword.name) :]: values.decode(keyword, row[name])
-            for keyword in holding.series.keywords.values()
-            for name in schema.stored_names(holding.series, keyword)
-            if name in row
-        }
-        directory = site.slot_directory(row["sunum"], row["slotnum"])
-        files = {
-            segment.name: directory / row[f"sg_{number:03d}_file"]
-            for number, segment in enumerate(holding.series.segments.values())
-            if row.get(f"sg_{number:03d}_file")
-        }
-        found.append(
-            SimpleNamespace(keywords=keywords, files=files, row=row, series=holding.series, recnum=row["recnum"])
-        )
-    return found
-
-
-def exported(record, segment, path):
-    header = headers.header(record.series, record.keywords, segment=segment, recnum=record.recnum)
-    headers.write_fits(record.files[segment], path, header)
     return path
 
 

@@ -1,21 +1,20 @@
 import hashlib
 import logging
-from types import SimpleNamespace
 
 import astropy.units as u
 import numpy as np
 import pytest
-import sqlalchemy as sa
 import sunpy.map
 from astropy.io import fits
 from astropy.table import QTable
 from astropy.time import Time
+from stored import exported, records
 from sunpy.coordinates import HeliographicCarrington
 from sunpy.map.maputils import all_coordinates_from_map, coordinate_is_on_solar_disk
 
-from jsoc_fido import headers, times
+from jsoc_fido import times
 from jsoc_fido.exceptions import DataError, QueryError
-from jsoc_fido.localsite import images, schema, values
+from jsoc_fido.localsite import images
 from jsoc_fido.localsite.catalogue import Catalogue
 from jsoc_fido.localsite.ephemeris import ephemeris
 from jsoc_fido.localsite.regions import between, region, region_at
@@ -29,38 +28,6 @@ HOUR = ("2014-01-01T00:00:00", "2014-01-01T01:00:00")
 def site(tmp_path):
     with Catalogue.create(tmp_path / "site") as catalogue:
         yield catalogue
-
-
-def records(site, series):
-    """
-    All records of a series in the order of the prime keys: values by keyword, and files by segment.
-    """
-    holding = site.holding(series)
-    columns = schema.prime_columns(holding.series, holding.table)
-    with site.engine.connect() as connection:
-        rows = connection.execute(sa.select(holding.table).order_by(*columns)).mappings().all()
-    found = []
-    for row in rows:
-        keywords = {
-            keyword.name + name[len(keyword.name) :]: values.decode(keyword, row[name])
-            for keyword in holding.series.keywords.values()
-            for name in schema.stored_names(holding.series, keyword)
-            if name in row
-        }
-        directory = site.slot_directory(row["sunum"], row["slotnum"])
-        files = {
-            segment.name: directory / row[f"sg_{number:03d}_file"]
-            for number, segment in enumerate(holding.series.segments.values())
-            if row.get(f"sg_{number:03d}_file")
-        }
-        found.append(SimpleNamespace(keywords=keywords, files=files, row=row, series=holding.series))
-    return found
-
-
-def exported(record, segment, path):
-    header = headers.header(record.series, record.keywords, segment=segment, recnum=record.row["recnum"])
-    headers.write_fits(record.files[segment], path, header)
-    return path
 
 
 def test_an_hour_of_dopplergrams_is_that_of_the_guide(site):
