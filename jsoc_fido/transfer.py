@@ -122,7 +122,8 @@ async def _stream(
     async with session.get(url, headers=headers, **options) as reply:
         if there and reply.status == 416:
             # There is no such rest: either all of it has come, or it is another file now.
-            if reply.headers.get("Content-Range") == f"bytes */{there}":
+            # Some servers leave out the unit, which RFC 9110 wants.
+            if reply.headers.get("Content-Range", "").removeprefix("bytes ") == f"*/{there}":
                 return _name(reply)
             await asyncio.to_thread(part.unlink)
             raise aiohttp.ClientPayloadError("what was there before is not the beginning of the file")
