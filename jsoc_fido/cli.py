@@ -150,7 +150,8 @@ def fetch(
     from jsoc_fido.client import JSOCClient
 
     if resume:
-        said = [name for name, value in question.items() if value and name != "site"]
+        options = {**question, "protocol": protocol, "dry_run": dry_run}
+        said = [name for name, value in options.items() if value and name != "site"]
         if said:
             raise click.UsageError(f"--resume finishes what was begun; it takes no {said[0].replace('_', ' ')}.")
         _print_files(JSOCClient(site=question["site"]).resume(path=path, notify=notify))

@@ -224,7 +224,7 @@ class JSOCClient(BaseClient):
         ----------
         requests
             What `request_data` returned, or identifiers such as ``"JSOC_20140325_334"``, also of requests made
-            elsewhere.
+            elsewhere. What is not in the journal is looked for at this client's site.
         path
             Folder, or template with ``{file}``.
         progress
@@ -252,8 +252,15 @@ class JSOCClient(BaseClient):
             isinstance(item, str | drms.ExportRequest) for item in requests
         ):
             raise QueryError(f"get_request takes requests or their identifiers, not {requests!r}.")
-        found = [exports.find(item, self.site) if isinstance(item, str) else item for item in requests]
+        journal = Journal()
+        found = [
+            exports.find(item, site(journal.site_of(item) or self.site.name)) if isinstance(item, str) else item
+            for item in requests
+        ]
         exports.check_finished(found)
+        for request in found:
+            if request.id:
+                journal.note(exports.site_of(request).name, request.id, "done", files=len(request.data))
         # Overlapping requests bring a file twice.
         named = {
             (file.record or file.url, file.name): (exports.site_of(request), file)
@@ -389,14 +396,16 @@ class JSOCClient(BaseClient):
         JSOCError
             What `fetch` raised for the first that failed altogether, after all were tried.
         """
+        if refused := {"dry_run", "return_table"} & set(kwargs):
+            raise QueryError(f"resume() finishes what was begun; it takes no {' and no '.join(sorted(refused))}.")
         together = parfive.Results()
         failures: list[JSOCError] = []
         for job in Journal().jobs():
             options = dict(job.options)
-            if path is not None and options["path"] != str(path):
+            if path is not None and options["path"] != str(Path(path).expanduser().absolute()):
                 continue
-            response = JSOCResponse.read(io.BytesIO(job.rows.encode()), client=self)
             try:
+                response = JSOCResponse.read(io.BytesIO(job.rows.encode()), client=self)
                 results = self.fetch(
                     response,
                     path=options["path"],

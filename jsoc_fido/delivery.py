@@ -15,7 +15,7 @@ from jsoc_fido import download, names, quick, recordset
 from jsoc_fido.download import Delivery, RemoteFile
 from jsoc_fido.exceptions import DataError, JSOCError, QueryError
 from jsoc_fido.exports import Order
-from jsoc_fido.files import Definitions, SegmentFile, State
+from jsoc_fido.files import Definitions, Identity, SegmentFile, State
 from jsoc_fido.plan import Plan
 from jsoc_fido.response import JSOCResponse
 from jsoc_fido.site import site
@@ -26,7 +26,7 @@ __all__ = ["Deliveries", "prepare", "with_paths"]
 
 log = logging.getLogger(__name__)
 
-Paths = Mapping[tuple[str, str, int, str], Path]
+Paths = Mapping[Identity, Path]
 
 
 @dataclass
@@ -43,11 +43,14 @@ class Deliveries:
         What comes besides, such as a tar of all files.
     staging
         The staged requests.
+    by_order
+        Where the files of each order go.
     """
 
     staging: Staging
-    by_file: dict[tuple[str, str, int, str], Delivery] = field(default_factory=dict)
+    by_file: dict[Identity, Delivery] = field(default_factory=dict)
     others: list[Delivery] = field(default_factory=list)
+    by_order: dict[Order, list[Path]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Delivery]:
         yield from self.by_file.values()
@@ -77,7 +80,7 @@ def prepare(plan: Plan, paths: Paths, template: str, definition: Definitions, st
     for file, reason in plan.undeliverable:
         found[file.identity] = _failed(file, paths, DataError(f"{file.label} {reason}."))
     result = Deliveries(staging, dict(found))
-    left: dict[tuple[str, str, int], dict[tuple[str, str, int, str], SegmentFile]] = {}
+    left: dict[tuple[str, str, int], dict[Identity, SegmentFile]] = {}
     for file in plan.files:
         if file.identity not in found:
             left.setdefault(file.identity[:3], {})[file.identity] = file
@@ -87,7 +90,9 @@ def prepare(plan: Plan, paths: Paths, template: str, definition: Definitions, st
             identity: file
             for number in order.numbers
             for identity, file in left.get((order.site, order.series, number), {}).items()
-            if (not segments or file.segment in segments) and identity not in result.by_file
+            if (not segments or file.segment in segments)
+            and file.form == names.form(order.steps, order.protocol)
+            and identity not in result.by_file
         }
         where = site(order.site)
         claims = _Claims(order, staging, mine.values())
@@ -99,12 +104,25 @@ def prepare(plan: Plan, paths: Paths, template: str, definition: Definitions, st
             ending = "tar" if order.method.endswith("-tar") else protocol
             name = f"{order.series.lower()}.{digest(order)[:8]}.{ending}"
             path = _beside(template, name)
+            result.by_order[order] = [path]
             result.others.append(Delivery(where, label, path, locate=claims.archive, gone=claims.gone))
             continue
+        result.by_order[order] = [paths[identity] for identity in mine]
         for identity, file in sorted(mine.items(), key=lambda item: item[1].row):
             label = f"{where.url}/#{file.label}"
-            locate = partial(claims.url, file)
-            result.by_file[identity] = Delivery(where, label, paths[identity], locate=locate, gone=claims.gone)
+            # A site stages what has taken the place of a record, if something did; what processing makes is a record of
+            # its own.
+            is_fits = quick.is_fits(where.definition(order.series), file.segment, file.name)
+            recnum = file.recnum if is_fits and not file.form else None
+            result.by_file[identity] = Delivery(
+                where,
+                label,
+                paths[identity],
+                partial(download.keep, recnum=recnum),
+                locate=partial(claims.url, file),
+                gone=claims.gone,
+                recnum=recnum,
+            )
     return result
 
 
@@ -126,7 +144,7 @@ class _Claims:
         self._order = order
         self._staging = staging
         self._files = _by_prime_keys(files)
-        self._urls: dict[tuple[str, str, int, str], str] | None = None
+        self._urls: dict[Identity, str] | None = None
         self._sorting = threading.Lock()
 
     def url(self, file: SegmentFile) -> str:
@@ -193,8 +211,8 @@ def with_paths(response: JSOCResponse, plan: Plan, paths: Paths, came: Mapping[P
     return table
 
 
-def _quick(plan: Plan, paths: Paths, definition: Definitions) -> Iterator[tuple[tuple[str, str, int, str], Delivery]]:
-    groups: dict[tuple[str, str], dict[tuple[str, str, int, str], SegmentFile]] = {}
+def _quick(plan: Plan, paths: Paths, definition: Definitions) -> Iterator[tuple[Identity, Delivery]]:
+    groups: dict[tuple[str, str], dict[Identity, SegmentFile]] = {}
     taken = set(paths.values())
     for file in plan.quick:
         groups.setdefault((file.question.site, file.question.series), {})[file.identity] = file
@@ -210,7 +228,9 @@ def _quick(plan: Plan, paths: Paths, definition: Definitions) -> Iterator[tuple[
                 if where.has_finished_files:
                     yield file.identity, Delivery(where, url, path, rename=partial(_renamed, path, file.name, taken))
                 else:
-                    yield file.identity, Delivery(where, url, path, quick.arrival(file, keywords))
+                    is_fits = quick.is_fits(keywords.series, file.segment, file.stored)
+                    recnum = file.recnum if is_fits else None
+                    yield file.identity, Delivery(where, url, path, quick.arrival(file, keywords), recnum=recnum)
             except JSOCError as err:
                 yield file.identity, _failed(file, paths, err)
 

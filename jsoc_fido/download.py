@@ -14,8 +14,8 @@ import re
 import secrets
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,9 +25,10 @@ from weakref import WeakKeyDictionary, WeakSet
 import drms
 import parfive
 import psutil
+from filelock import BaseFileLock, Timeout
 from parfive.utils import FailedDownload, replacement_filename
 
-from jsoc_fido import fitsfiles, names, transfer
+from jsoc_fido import fitsfiles, names, transfer, turns
 from jsoc_fido.config import download_folder
 from jsoc_fido.connection import Limits
 from jsoc_fido.exceptions import DataError
@@ -36,7 +37,19 @@ from jsoc_fido.series import Series
 from jsoc_fido.site import Site
 from jsoc_fido.steps import MOVIES, read_protocol
 
-__all__ = ["Delivery", "RemoteFile", "afterwards", "be_polite", "check_folders", "enqueue", "remote_files", "targets"]
+__all__ = [
+    "Delivery",
+    "OtherRecordError",
+    "RemoteFile",
+    "afterwards",
+    "be_polite",
+    "check_folders",
+    "claim",
+    "enqueue",
+    "keep",
+    "remote_files",
+    "targets",
+]
 
 log = logging.getLogger(__name__)
 
@@ -116,18 +129,38 @@ def targets(files: Sequence[RemoteFile], path: str | Path | None) -> list[Path]:
     return result
 
 
-def keep(stored: Path, target: Path) -> None:
+def keep(stored: Path, target: Path, *, recnum: int | None = None) -> None:
     """
     Give a file that has come its name, if it is what its name says.
+
+    Parameters
+    ----------
+    stored
+        What has come.
+    target
+        The name.
+    recnum
+        Number of the record that it has to be of, if it has a header that says so.
 
     Raises
     ------
     DataError
-        If it is called a FITS file and is none, or not a whole one.
+        If it is called a FITS file and is none, not a whole one, or one of another record.
     """
     if target.suffix.lower() == ".fits":
         fitsfiles.check(stored, with_data=True)
+        found = fitsfiles.recnum(stored) if recnum is not None else None
+        if found is not None and found != recnum:
+            raise OtherRecordError(
+                f"{target.name} came as record {found}, which has taken the place of record {recnum}; search again."
+            )
     stored.replace(target)
+
+
+class OtherRecordError(DataError):
+    """
+    A file is of another record than the one that was asked for.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +187,8 @@ class Delivery:
         Gives, for the name that the server tells with the file, where it goes instead of ``path``.
     gone
         Called when the server says that there is no such file.
+    recnum
+        Number of its record, if its header has to tell it; a file that is there and tells another is fetched anew.
     """
 
     site: Site
@@ -164,6 +199,7 @@ class Delivery:
     locate: Callable[[], str] | None = None
     rename: Callable[[str], Path] | None = None
     gone: Callable[[], None] | None = None
+    recnum: int | None = None
 
 
 def check_folders(paths: Iterable[Path]) -> None:
@@ -180,6 +216,32 @@ def check_folders(paths: Iterable[Path]) -> None:
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
             reason = "it may not be written" if there.is_dir() else "it is a file"
             raise DataError(f"Files cannot be put into {folder}: of {there}, {reason}. Give another path.")
+
+
+def claim(downloader: parfive.Downloader, deliveries: Iterable[Delivery]) -> None:
+    """
+    Make sure that no two files of a downloader, which may bring those of several tables, get the same path.
+
+    Raises
+    ------
+    DataError
+        If two would.
+    """
+    taken = _claimed.setdefault(downloader, {})
+    for delivery in deliveries:
+        other = taken.setdefault(delivery.path, delivery)
+        is_same = other.url == delivery.url or (
+            other.site is delivery.site and other.recnum is not None and other.recnum == delivery.recnum
+        )
+        if not is_same:
+            raise DataError(
+                f"Two files would both be {delivery.path}: {other.url} and {delivery.url}. Fetch the tables one by "
+                "one, each into a path of its own."
+            )
+
+
+#: What downloaders bring, by its place.
+_claimed: WeakKeyDictionary[parfive.Downloader, dict[Path, Delivery]] = WeakKeyDictionary()
 
 
 def be_polite(downloader: parfive.Downloader, limits: Limits) -> None:
@@ -312,7 +374,7 @@ def _wanted(delivery: Delivery, overwrite: bool | str) -> tuple[Path, bool]:
         raise delivery.problem
     if overwrite == "unique":
         return Path(replacement_filename(delivery.path)), False
-    return delivery.path, not overwrite and _is_whole(delivery.path)
+    return delivery.path, not overwrite and _is_whole(delivery.path, delivery.recnum)
 
 
 async def _bring(
@@ -326,26 +388,52 @@ async def _bring(
         part = await asyncio.to_thread(stack.enter_context, _growing(target, url, left))
         for last in (False, True):
             try:
-                told = await transfer.bring(
-                    session,
-                    url,
-                    part,
-                    delivery.site.limits,
-                    progress=progress,
-                    timeout=config.timeouts,
-                    proxy=proxy,
-                )
+                async with _turn(delivery.site):
+                    told = await transfer.bring(
+                        session,
+                        url,
+                        part,
+                        delivery.site.limits,
+                        progress=progress,
+                        timeout=config.timeouts,
+                        proxy=proxy,
+                    )
                 if told and delivery.rename and target == delivery.path:
                     target = delivery.rename(told)
                 await asyncio.to_thread(_finish, delivery, part, target)
             except (DataError, OSError) as err:
                 # What came is not what it should be: of no use, but perhaps the site had a bad moment.
                 await asyncio.to_thread(part.unlink, missing_ok=True)
-                if last or isinstance(err, OSError):
+                if last or isinstance(err, OSError | OtherRecordError):
                     raise
             else:
                 break
     return target
+
+
+@asynccontextmanager
+async def _turn(where: Site) -> AsyncIterator[None]:
+    """
+    Wait until a site has a connection to spare: each downloader counts its own only, and there may be several.
+    """
+    while (lock := _spare(where)) is None:  # noqa: ASYNC110 - other processes have no event of ours to set
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _spare(where: Site) -> BaseFileLock | None:
+    """
+    A connection to a site that nobody uses, as the lock that stands for it.
+    """
+    for number in range(where.limits.connections):
+        lock = turns.lock("connection", where.url, number)
+        with suppress(Timeout):
+            lock.acquire(timeout=0)
+            return lock
+    return None
 
 
 def _finish(delivery: Delivery, part: Path, target: Path) -> None:
@@ -362,12 +450,16 @@ def _progress(file_pb: Any, token: Any, target: Path) -> Any:
     return file_pb(position=token.n, unit="B", unit_scale=True, desc=target.name, leave=False)
 
 
-def _is_whole(path: Path) -> bool:
-    if not path.exists():
+def _is_whole(path: Path, recnum: int | None) -> bool:
+    if not path.exists() or not path.stat().st_size:
         return False
     try:
         if path.suffix.lower() == ".fits":
             fitsfiles.check(path)
+            if recnum is not None and (found := fitsfiles.recnum(path)) != recnum:
+                what = "has no full header" if found is None else f"is of record {found}, not of {recnum}"
+                log.warning("%s %s; it is fetched anew.", path, what)
+                return False
     except DataError as err:
         log.warning("%s It is fetched anew.", err)
         return False

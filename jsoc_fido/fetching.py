@@ -17,8 +17,8 @@ import parfive
 from jsoc_fido import delivery, files, names
 from jsoc_fido import download as downloads
 from jsoc_fido.download import Delivery
-from jsoc_fido.exceptions import ExportError
-from jsoc_fido.files import Definitions
+from jsoc_fido.exceptions import ExportError, TransportError
+from jsoc_fido.files import Definitions, Identity
 from jsoc_fido.journal import Job, Journal
 from jsoc_fido.plan import Plan
 from jsoc_fido.response import JSOCResponse
@@ -54,7 +54,7 @@ class Fetch:
 
     response: JSOCResponse
     plan: Plan
-    paths: Mapping[tuple[str, str, int, str], Path]
+    paths: Mapping[Identity, Path]
     path: str
     protocol: str | None = None
     method: str | None = None
@@ -92,13 +92,17 @@ class Fetch:
         downloads.check_folders(self.paths.values())
         for part in self.plan.parts:
             log.info("%s", part)
-        for order in self.plan.orders:
-            site(order.site).check_registered(order.notify)
+        self._check_registered()
         journal, job = Journal(), self._job()
         orders = [*self.plan.orders, *self.plan.fallbacks]
         announcer = Announcer(_bar(downloader), len(orders))
         queue = Staging(orders, timeout=timeout, journal=journal, announcer=announcer)
         deliveries = delivery.prepare(self.plan, self.paths, names.template(self.path), definition, queue)
+        downloads.claim(downloader, deliveries)
+        if not downloader.config.overwrite:
+            for order, paths in deliveries.by_order.items():
+                if all(path.exists() for path in paths):
+                    queue.postpone(order)
         journal.begin(job)
 
         def finish(_: parfive.Results) -> None:
@@ -117,6 +121,20 @@ class Fetch:
         The table of the files (`jsoc_fido.delivery.with_paths`).
         """
         return delivery.with_paths(self.response, self.plan, self.paths, self.came)
+
+    def _check_registered(self) -> None:
+        """
+        Ask each site for the address, before anything is staged. One that is down keeps no other from being asked.
+        """
+        asked = {(order.site, order.notify) for order in self.plan.orders}
+        failures: list[TransportError] = []
+        for name, notify in asked:
+            try:
+                site(name).check_registered(notify)
+            except TransportError as err:
+                failures.append(err)
+        if failures and len(failures) == len(asked):
+            raise failures[0]
 
     def _job(self) -> Job:
         """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,20 @@ from jsoc_fido.query import Question
 from jsoc_fido.response import ONLINE, QUESTION, RECNUM, RECORD, SIZE, JSOCResponse, path_column
 from jsoc_fido.series import Series
 
-__all__ = ["Definitions", "SegmentFile", "State", "files_of", "needed", "path_columns", "questions_of", "targets"]
+__all__ = [
+    "Definitions",
+    "Identity",
+    "SegmentFile",
+    "State",
+    "files_of",
+    "needed",
+    "path_columns",
+    "questions_of",
+    "targets",
+]
+
+#: Site, series, record number, segment, and what is made of the stored file: files with the same are one.
+Identity: TypeAlias = tuple[str, str, int, str, str]
 
 #: Where the definition of a question's series comes from.
 Definitions = Callable[[Question], Series]
@@ -59,6 +72,8 @@ class SegmentFile:
         Name for the file on disk.
     state
         One of `State`.
+    form
+        What is made of the stored file (`jsoc_fido.names.form`); empty for the file itself with its full header.
     """
 
     row: int
@@ -69,13 +84,14 @@ class SegmentFile:
     stored: str
     name: str
     state: State
+    form: str = ""
 
     @property
-    def identity(self) -> tuple[str, str, int, str]:
+    def identity(self) -> Identity:
         """
-        Site, series, record number and segment; two files with the same are one.
+        Site, series, record number, segment and form; two files with the same are one.
         """
-        return self.question.site, self.question.series, self.recnum, self.segment
+        return self.question.site, self.question.series, self.recnum, self.segment, self.form
 
     @property
     def label(self) -> str:
@@ -136,9 +152,7 @@ def files_of(response: JSOCResponse, definition: Definitions) -> list[SegmentFil
     return sorted(found, key=lambda file: file.row)
 
 
-def targets(
-    files: Sequence[SegmentFile], path: str | Path | None, response: JSOCResponse
-) -> dict[tuple[str, str, int, str], Path]:
+def targets(files: Sequence[SegmentFile], path: str | Path | None, response: JSOCResponse) -> dict[Identity, Path]:
     """
     Say where each file goes.
 
@@ -164,8 +178,8 @@ def targets(
     DataError
         If two files would get the same path.
     """
-    template = names.template(path if path is not None else download_folder())
-    result: dict[tuple[str, str, int, str], Path] = {}
+    template = names.template(download_folder() if path is None else path)
+    result: dict[Identity, Path] = {}
     taken: dict[Path, SegmentFile] = {}
     known = path_columns(response)
     # Only what the template asks for: rows have hundreds of values.
@@ -174,7 +188,7 @@ def targets(
         if file.identity in result:
             continue
         values = {name: column[file.row] for name, column in columns.items()} | {"segment": file.segment}
-        target = names.fill(template, file.name, values, known)
+        target = names.fill(template, names.with_form(file.name, file.form), values, known)
         other = taken.setdefault(target, file)
         if other is not file:
             raise DataError(

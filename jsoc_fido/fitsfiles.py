@@ -20,7 +20,7 @@ from astropy.io import fits
 
 from jsoc_fido.exceptions import DataError
 
-__all__ = ["GENERATED", "TEXT", "check", "header_bytes", "image_hdu", "rewrite", "write_fits"]
+__all__ = ["GENERATED", "TEXT", "check", "header_bytes", "image_hdu", "recnum", "rewrite", "write_fits"]
 
 #: Cards that an export writes anew each time.
 GENERATED = ("RECNUM", "DRMS_ID", "PRIMARYK", "LICENSE", "HEADSUM", "LONGSTRN", "CHECKSUM", "DATASUM")
@@ -45,6 +45,8 @@ _STRUCTURE = re.compile(
 )
 #: A number in quotes; nothing between them means that it is not known (FITS standard 4.4.2.7).
 _DATASUM = re.compile(rb"DATASUM *= *'? *(?P<sum>[^'/ ]*)")
+#: The number of a record (contract E.4).
+_RECNUM = re.compile(rb"RECNUM  = +(?P<number>\d+)")
 #: Codes of digits and letters.
 _ALLOWED = frozenset(map(ord, string.digits + string.ascii_letters))
 
@@ -146,6 +148,20 @@ def check(path: Path, *, with_data: bool = False) -> None:
                     raise DataError(f"{path} is damaged: the data from byte {part.data} on do not fit their DATASUM.")
     except OSError as err:
         raise DataError(f"{path} cannot be read: {err.strerror or err}.") from err
+
+
+def recnum(path: Path) -> int | None:
+    """
+    Number of the record that the header of a file's image tells, None if it tells none.
+
+    Raises
+    ------
+    DataError
+        If it is no whole FITS file.
+    """
+    with path.open("rb") as file:
+        found = [match for part in _parts(file, str(path)) if part.is_image for match in _RECNUM.finditer(part.header)]
+    return int(found[0]["number"]) if found else None
 
 
 def write_fits(source: Path | BinaryIO, target: Path, cards: fits.Header | str) -> None:

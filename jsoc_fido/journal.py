@@ -9,7 +9,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,12 +122,12 @@ class Journal:
         entries = self._entries("digest = ? AND state IN ('pending', 'done')", digest)
         return next((entry for entry in entries if entry.expires > time.time()), None)
 
-    def digest_of(self, site: str, requestid: str) -> str | None:
+    def site_of(self, requestid: str) -> str | None:
         """
-        What a request is for, None if it is not one of ours.
+        The site of a request, None if it is not one of ours, or if several sites have one of that name.
         """
-        found = self._entries("site = ? AND requestid = ?", site, requestid)
-        return found[0].digest if found else None
+        sites = {entry.site for entry in self._entries("requestid = ?", requestid)}
+        return sites.pop() if len(sites) == 1 else None
 
     def requests(self) -> list[Entry]:
         """
@@ -172,6 +172,7 @@ class Journal:
             with self._open() as database, database:
                 database.execute(statement, values)
         except (sqlite3.Error, OSError) as err:
+            self._set_aside(err)
             log.warning(
                 "The journal %s cannot be written: %s. What is interrupted now cannot be resumed.", self.path, err
             )
@@ -181,8 +182,17 @@ class Journal:
             with self._open() as database:
                 return database.execute(statement, values).fetchall()
         except (sqlite3.Error, OSError) as err:
+            self._set_aside(err)
             log.warning("The journal %s cannot be read: %s.", self.path, err)
             return []
+
+    def _set_aside(self, err: Exception) -> None:
+        """
+        Begin a new journal in the place of one that is damaged, so that it is complained about once.
+        """
+        if getattr(err, "sqlite_errorcode", None) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+            with suppress(OSError):
+                self.path.replace(self.path.with_suffix(".damaged"))
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

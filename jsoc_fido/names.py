@@ -5,9 +5,10 @@ A file is named after its record and segment, alike for every way it can come (c
 from a server; neither may lead out of the folder the user chose.
 """
 
+import hashlib
 import re
 import string
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,7 +20,17 @@ from jsoc_fido import times
 from jsoc_fido.exceptions import DataError, QueryError
 from jsoc_fido.series import Series
 
-__all__ = ["fields", "file_name", "file_name_format", "fill", "prime_key_texts", "safe_name", "template"]
+__all__ = [
+    "fields",
+    "file_name",
+    "file_name_format",
+    "fill",
+    "form",
+    "prime_key_texts",
+    "safe_name",
+    "template",
+    "with_form",
+]
 
 _RECORD = re.compile(r"^\s*(?P<series>[\w.]+)(?P<filters>(?:\[[^\]]*\])*)(?:\{(?P<segment>[^}]*)\})?\s*$")
 _FILTER = re.compile(r"\[([^\]]*)\]")
@@ -102,6 +113,47 @@ def safe_name(name: str) -> str:
     if not last:
         raise DataError(f"The site offers a file called {name!r}, which is no file name; nothing was downloaded.")
     return last
+
+
+def form(steps: Iterable[object], protocol: str) -> str:
+    """
+    What is made of a stored file, in short: empty for the file itself.
+
+    Parameters
+    ----------
+    steps
+        Processing steps; their texts say all about them.
+    protocol
+        How it comes. Pictures differ by their colours and sizes.
+
+    Examples
+    --------
+    >>> from jsoc_fido.names import form
+    >>> form(["rebin,method=boxcar,scale=0.5"], "fits"), form([], "as-is")
+    ('rebin-e254', 'as-is')
+    """
+    texts = [*map(str, steps), *([protocol] if protocol not in {"", "fits", "quick"} else [])]
+    if not texts or texts == ["as-is"]:
+        return "".join(texts)
+    short = "-".join(text.partition(",")[0] for text in texts)
+    return f"{short}-{hashlib.blake2s('|'.join(texts).encode(), digest_size=2).hexdigest()}"
+
+
+def with_form(name: str, form: str) -> str:
+    """
+    Name of a file of which something was made: files with and without have different names.
+
+    Examples
+    --------
+    >>> from jsoc_fido.names import with_form
+    >>> with_form("hmi.m_45s.20140101_000045_TAI.2.magnetogram.fits", "rebin-e254")
+    'hmi.m_45s.20140101_000045_TAI.2.magnetogram.rebin-e254.fits'
+    """
+    if not form or form == "as-is":
+        # A file has one name whether its header is completed or not.
+        return name
+    path = PurePosixPath(name)
+    return f"{path.stem}.{form}{path.suffix}"
 
 
 def template(path: str | Path) -> str:
@@ -187,7 +239,8 @@ class _Formatter(string.Formatter):
             text = format(value.value, format_spec or ".12g")
         else:
             text = format(value, format_spec)
-        return _UNSAFE.sub("_", text).replace("..", "_")
+        # Neither nothing nor a dot is a name of a folder.
+        return _UNSAFE.sub("_", text).replace("..", "_") if text.strip(". ") else "_"
 
 
 def _time_text(text: str) -> str:

@@ -11,7 +11,7 @@ import astropy.units as u
 import numpy as np
 from astropy.table import QTable
 
-from jsoc_fido import exports, recordset
+from jsoc_fido import exports, names, recordset
 from jsoc_fido.exceptions import QueryError, UnsupportedError
 from jsoc_fido.exports import Order
 from jsoc_fido.files import Definitions, SegmentFile, State, files_of, questions_of
@@ -225,7 +225,8 @@ def _as_sent(file: SegmentFile, protocol: str) -> SegmentFile:
     Name a file for what it will be.
     """
     name, _ = read_protocol(protocol.lower())
-    return replace(file, name=str(PurePosixPath(file.name).with_suffix(f".{name}"))) if name in PICTURES else file
+    sent = replace(file, form=names.form(file.question.steps, protocol.lower()))
+    return replace(sent, name=str(PurePosixPath(file.name).with_suffix(f".{name}"))) if name in PICTURES else sent
 
 
 def _is_named(question: Question) -> bool:

@@ -437,6 +437,8 @@ def stack(tables: Sequence[JSOCResponse]) -> JSOCResponse:
     filled = [table for table in tables if len(table)]
     if len(filled) < 2:
         return filled[0] if filled else tables[0]
+    # Other tables with the same columns: those that were given stay as they are.
+    filled = [table[:] for table in filled]
     for name in {name for table in filled for name in table.colnames}:
         columns = [table[name] for table in filled if name in table.colnames]
         if len({_kind(item) for item in columns}) > 1:

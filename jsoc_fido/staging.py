@@ -11,15 +11,15 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 import drms
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from jsoc_fido import config, exports, recordset, subsets
+from jsoc_fido import exports, recordset, subsets, turns
 from jsoc_fido.exceptions import ExportError, ExportTimeout, JSOCError, NotRegisteredError, TransportError
 from jsoc_fido.exports import Order
 from jsoc_fido.journal import Entry, Journal
@@ -95,7 +95,7 @@ def submit(orders: Sequence[Order], watch: Watch, journal: Journal) -> list[drms
         As `stage`, after all were asked for.
     """
     requests: list[drms.ExportRequest] = []
-    refusals: list[ExportError] = []
+    refusals: list[JSOCError] = []
     before: dict[tuple[str, str], drms.ExportRequest] = {}
     for order in dict.fromkeys(orders):
         queue = (order.site, order.notify)
@@ -107,7 +107,7 @@ def submit(orders: Sequence[Order], watch: Watch, journal: Journal) -> list[drms
                         wait(before[queue], watch, journal)
                 before[queue] = _submit(order, watch, journal)
                 requests.append(before[queue])
-        except ExportError as err:
+        except (ExportError, TransportError) as err:
             refusals.append(err)
     if refusals and requests:
         taken = ", ".join(str(request.id) for request in requests)
@@ -122,7 +122,7 @@ def _submit(order: Order, watch: Watch, journal: Journal) -> drms.ExportRequest:
     Ask for an order when it is its turn, or find the request that was made for it.
     """
     where = site(order.site)
-    attempt = 1
+    began, attempt = time.monotonic(), 1
     while True:
         try:
             found = _alive(order, where, journal)
@@ -140,7 +140,7 @@ def _submit(order: Order, watch: Watch, journal: Journal) -> drms.ExportRequest:
         except ExportError as err:
             if err.status == BUSY:
                 # That is no failure, and does not count as one.
-                _wait_until_free(str(err), order, watch, journal)
+                _wait_until_free(str(err), order, watch, journal, began)
                 continue
             if not _may_pass(err) or attempt == TRIES:
                 raise
@@ -220,6 +220,7 @@ class Staging:
         self._results: dict[Order, Future[list[drms.ExportRequest]]] = {order: Future() for order in self._orders}
         self._starting = threading.Lock()
         self._started = False
+        self._postponed: set[Order] = set()
 
     def start(self) -> None:
         """
@@ -231,9 +232,16 @@ class Staging:
             self._started = True
         queues: dict[tuple[str, str], list[Order]] = {}
         for order in self._orders:
-            queues.setdefault((order.site, order.notify), []).append(order)
+            if order not in self._postponed:
+                queues.setdefault((order.site, order.notify), []).append(order)
         for orders in queues.values():
             threading.Thread(target=self._work, args=(orders,), name="staging", daemon=True).start()
+
+    def postpone(self, order: Order) -> None:
+        """
+        Stage an order only if someone wants its requests: all its files seem to be there.
+        """
+        self._postponed.add(order)
 
     def requests(self, order: Order) -> list[drms.ExportRequest]:
         """
@@ -245,7 +253,16 @@ class Staging:
             What went wrong with this order.
         """
         self.start()
-        return self._results[order].result()
+        with self._starting:
+            is_wanted = order in self._postponed
+            self._postponed.discard(order)
+        if is_wanted:
+            threading.Thread(target=self._work, args=([order],), name="staging", daemon=True).start()
+        try:
+            return self._results[order].result()
+        except JSOCError as err:
+            # Many files may wait for one order, and each raise would add to the traceback.
+            raise err.with_traceback(None) from None
 
     def done(self) -> list[drms.ExportRequest]:
         """
@@ -287,12 +304,11 @@ class Staging:
 
 
 def _give(result: Future[Any], outcome: Any) -> None:
-    if result.done():
-        return
-    if isinstance(outcome, BaseException):
-        result.set_exception(outcome)
-    else:
-        result.set_result(outcome)
+    with suppress(InvalidStateError):  # it was given up in the meantime
+        if isinstance(outcome, BaseException):
+            result.set_exception(outcome)
+        else:
+            result.set_result(outcome)
 
 
 @contextmanager
@@ -300,11 +316,7 @@ def _turn(order: Order, watch: Watch) -> Iterator[None]:
     """
     Wait for the other requests of this address, in this process and in others.
     """
-    name = hashlib.blake2s(f"{order.site} {order.notify.lower()}".encode(), digest_size=12).hexdigest()
-    folder = config.state_folder() / "queues"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The system frees it when a process ends, however it ends.
-    lock = FileLock(folder / f"{name}.lock", thread_local=False)
+    lock = turns.lock("staging", site(order.site).url, order.notify.lower())
     while True:
         try:
             lock.acquire(timeout=0)
@@ -383,7 +395,7 @@ def _alive(order: Order, where: Site, journal: Journal) -> drms.ExportRequest | 
         return None
 
 
-def _wait_until_free(refusal: str, order: Order, watch: Watch, journal: Journal) -> None:
+def _wait_until_free(refusal: str, order: Order, watch: Watch, journal: Journal, began: float) -> None:
     """
     Wait for the requests that a site names as standing in the way; not for one that is for the same, as it can be used.
     """
@@ -393,7 +405,6 @@ def _wait_until_free(refusal: str, order: Order, watch: Watch, journal: Journal)
     if live is not None and live.requestid in identifiers:
         return
     names = ", ".join(identifiers) or "a request that it does not name"
-    began = time.monotonic()
     while True:
         watch.tell(f"{where.name} is busy with {names}")
         # Also when nothing is in the way any more: a site may go on to refuse for a while.

@@ -103,11 +103,12 @@ class Watch:
             If the time is over, or nobody waits any more.
         """
         left = self.until - time.monotonic()
-        if left <= 0 or self.stopping.wait(min(seconds, left)):
+        is_over = left <= 0
+        if is_over or self.stopping.wait(min(seconds, left)):
             identifier = getattr(request, "id", None)
             later = f" It goes on at the site; get it later with client.get_request({identifier!r})." if request else ""
             raise ExportTimeout(
-                f"{what} took longer than it was given.{later}",
+                f"{what} {'took longer than it was given' if is_over else 'is no longer waited for'}.{later}",
                 request_id=identifier,
                 status=getattr(request, "status", None),
             )

@@ -595,6 +595,7 @@ def test_two_threads_into_one_folder(job, way):
     with ThreadPoolExecutor(3) as pool:
         done = [pool.submit(job.run, way) for _ in range(3)]
     assert all(result.result() for result in done)
+    assert job.proxy.peak["file"] <= MANNERS.connections
     assert len(job.exports()) == (way == "fits")
     assert_same(contents(job.folder), job._expected[way])
 
