@@ -364,7 +364,7 @@ class JSOCClient(BaseClient):
             return todo.table()
         if downloader is None:
             downloader, wait = _downloader(progress=progress, overwrite=overwrite), True
-        fetch = Fetch(response, todo, paths, str(path or config.download_folder()), protocol, method)
+        fetch = Fetch(response, todo, paths, str(config.download_folder() if path is None else path), protocol, method)
         results = fetch.run(downloader, _definition, wait=wait, timeout=timeout)
         if results.errors:
             fetching.report(results, strict=strict)
@@ -622,6 +622,8 @@ def _checked(address: str | None) -> str | None:
 
 
 def _downloader(*, progress: bool, overwrite: bool | str) -> parfive.Downloader:
+    if overwrite not in (True, False, "unique"):
+        raise QueryError(f"overwrite is True, False or 'unique', not {overwrite!r}.")
     return parfive.Downloader(max_splits=1, progress=progress, overwrite=overwrite)
 
 

@@ -212,7 +212,10 @@ def check_folders(paths: Iterable[Path]) -> None:
         If a folder is none or cannot be written.
     """
     for folder in {path.parent for path in paths}:
-        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        try:
+            there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        except OSError as err:
+            raise DataError(f"Files cannot be put into {folder}: {err.strerror}. Give another path.") from err
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
             reason = "it may not be written" if there.is_dir() else "it is a file"
             raise DataError(f"Files cannot be put into {folder}: of {there}, {reason}. Give another path.")
@@ -437,7 +440,11 @@ def _spare(where: Site) -> BaseFileLock | None:
 
 
 def _finish(delivery: Delivery, part: Path, target: Path) -> None:
-    delivery.finish(part, target)
+    try:
+        delivery.finish(part, target)
+    except DataError as err:
+        # Nobody knows the hidden name under which it came.
+        raise type(err)(str(err).replace(str(part), str(target))) from err
     part.unlink(missing_ok=True)
 
 

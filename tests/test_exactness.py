@@ -159,6 +159,30 @@ def test_tables_of_different_series_are_stacked_and_stay_as_they_are(client):
     assert np.asarray(both["DATAMEAN"]).dtype.kind == "U"
 
 
+def test_what_is_wrong_with_a_path_or_an_option_is_said(client, tmp_path):
+    found = client.search(MINUTES, MAGNETOGRAMS)
+    with pytest.raises(DataError, match="name too long"):
+        client.fetch(found, path=tmp_path / ("x" * 300) / "{file}", progress=False)
+    with pytest.raises(QueryError, match="overwrite is True, False or 'unique', not 'maybe'"):
+        client.fetch(found, path=tmp_path, progress=False, overwrite="maybe")
+    found["NAME"] = ["", *["."] * (len(found) - 1)]
+    files = client.fetch(found, path=str(tmp_path / "{NAME}" / "{file}"), progress=False)
+    assert {Path(file).parent for file in files} == {tmp_path / "_"}
+
+
+def test_an_error_names_the_file_and_not_what_it_grew_under(client, archive, directory, tmp_path):
+    found = client.search(MINUTES, MAGNETOGRAMS)
+    stored = directory / found["magnetogram"][0].lstrip("/")
+    content = stored.read_bytes()
+    stored.write_bytes(b"no FITS")
+    try:
+        (error,) = client.fetch(found[:1], path=tmp_path, progress=False, protocol="quick").errors
+    finally:
+        stored.write_bytes(content)
+    assert ".part" not in str(error.exception)
+    assert str(tmp_path / "hmi.m_45s.2014") in str(error.exception)
+
+
 # The state directory
 
 
