@@ -56,6 +56,8 @@ class Argument:
         Whether it is a whole number, a yes or no, a time.
     is_positive
         Whether a number must be more than nothing.
+    most
+        How much a number may be, with either sign.
     is_needed
         Whether the step makes no sense without it.
     """
@@ -66,6 +68,7 @@ class Argument:
     is_flag: bool = False
     is_time: bool = False
     is_positive: bool = False
+    most: float = math.inf
     is_needed: bool = False
 
     def value(self, label: str, given: Any) -> str | int | float:
@@ -86,6 +89,8 @@ class Argument:
         number = _number(label, given, self.unit)
         if self.is_positive and number <= 0:
             raise QueryError(f"{label} must be more than nothing, not {shown(given)}.")
+        if abs(number) > self.most:
+            raise QueryError(f"{label} must be from {-self.most:g} to {self.most:g}, not {shown(given)}.")
         if self.is_whole and number != int(number):
             raise QueryError(f"{label} is a whole number, not {shown(given)}.")
         return int(number) if number == int(number) and (self.is_whole or isinstance(given, int)) else number
@@ -128,7 +133,7 @@ _RESIZE = {
 _MAP = {
     "map": Argument(choices=PROJECTIONS),
     "clon": _DEGREES,
-    "clat": _DEGREES,
+    "clat": replace(_DEGREES, most=90),
     "scale": Argument(unit=u.deg / u.pix, is_positive=True, is_needed=True),
     "cols": _PIXELS,
     "rows": _PIXELS,
@@ -274,8 +279,10 @@ def read_protocol(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _choice(label: str, given: Any, choices: tuple[str, ...]) -> str:
+    is_whole = isinstance(given, float | np.floating) and float(given).is_integer()
+    text = str(int(given) if is_whole else given)
     for choice in choices:
-        if not isinstance(given, bool) and str(given).lower() == choice.lower():
+        if not isinstance(given, bool) and text.lower() == choice.lower():
             return choice
     raise QueryError(f"{label} is one of {', '.join(choices)}, not {shown(given)}.")
 

@@ -34,6 +34,7 @@ class Draft:
 
     def __init__(self) -> None:
         self.query = Query()
+        self.has_cutout = False
 
     def set(self, attr: object, name: str, value: Any) -> None:
         """
@@ -57,6 +58,12 @@ class Draft:
         """
         before = getattr(self.query, name)
         self.set_anew(name, tuple(dict.fromkeys((*before, *values))))
+
+    def append(self, step: ProcessStep) -> None:
+        """
+        Add a processing step. They are a sequence, in which the same step may come again.
+        """
+        self.set_anew("steps", (*self.query.steps, step))
 
     def set_anew(self, name: str, value: Any) -> None:
         """
@@ -285,9 +292,12 @@ def apply_builtin_protocol(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
 
 @walker.add_applier(attrs.Cutout, builtin.Cutout)
 def apply_cutout(wlk: AttrWalker, attr: Any, draft: Draft) -> None:
-    draft.add("steps", ProcessStep("im_patch", tuple(attr.value.items())))
+    if draft.has_cutout:
+        raise QueryError("Cutout was given twice; a part can be cut out once. Join alternatives with |.")
+    draft.has_cutout = True
+    draft.append(ProcessStep("im_patch", tuple(attr.value.items())))
 
 
 @walker.add_applier(attrs.Process)
 def apply_process(wlk: AttrWalker, attr: attrs.Process, draft: Draft) -> None:
-    draft.add("steps", attr.step)
+    draft.append(attr.step)

@@ -6,10 +6,10 @@ import astropy.units as u
 import numpy as np
 import pandas as pd
 import pytest
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import GCRS, SkyCoord
 from astropy.time import Time, TimeDelta
 from astropy.utils.masked import Masked
-from sunpy.coordinates import frames
+from sunpy.coordinates import frames, get_earth
 from sunpy.net import attrs as a
 
 import jsoc_fido
@@ -180,6 +180,8 @@ def test_series_complete_and_print():
         (lambda: attrs.Process("register", scale_to=1 * u.arcsec), "arcsec / pix"),
         (lambda: attrs.Process("map_proj", map="flat", clon=0, clat=0, scale=1, cols=1, rows=1), "map is one of"),
         (lambda: attrs.Process("map_proj", clon=0, clat=0, scale=1, cols=1.5, rows=1), "whole number"),
+        (lambda: attrs.Process("map_proj", clon=0, clat=-91, scale=1, cols=1, rows=1), "clat must be from -90 to 90"),
+        (lambda: attrs.Process("map_proj", clon=0, clat=2 * u.rad, scale=1, cols=1, rows=1), "from -90 to 90"),
         (lambda: attrs.Cutout("here", width=1 * u.arcsec, height=1 * u.arcsec), "Cutout takes a SkyCoord"),
         (lambda: attrs.Cutout(corner(), width=0 * u.arcsec, height=1 * u.arcsec), "a width and a height"),
         (lambda: attrs.Cutout(corner(), width=1 * u.arcsec), "Cutout cannot be made"),
@@ -246,6 +248,16 @@ def test_cutout_off_the_disk_cannot_be_tracked():
         attrs.Cutout(corner(2000, 0), width=10 * u.arcsec, height=10 * u.arcsec, tracking=True)
 
 
+def test_cutout_far_from_the_disk_is_refused():
+    size = {"width": 10 * u.arcsec, "height": 10 * u.arcsec}
+    with pytest.raises(QueryError, match=r"begins 7071 arcsec from .* limb is at 976 arcsec"):
+        attrs.Cutout(corner(5000, 5000), **size)
+    with pytest.raises(QueryError, match="limb is at 976 arcsec"):
+        attrs.Cutout(corner(-1300, 0), **size)
+    assert attrs.Cutout(corner(-1270, 0), **size).value["x"] == pytest.approx(-1265)
+    assert attrs.Cutout(corner(-3000, -3000), top_right=corner(3000, 3000)).value["width"] == pytest.approx(6000)
+
+
 def test_cutout_in_another_frame_is_what_sdo_sees():
     when = "2020-01-01T00:00"
     patch = SkyCoord(-5 * u.deg, -5 * u.deg, obstime=when, frame=frames.HeliographicStonyhurst)
@@ -269,6 +281,45 @@ def test_cutout_seen_from_elsewhere_is_turned_to_sdo():
     assert value["x"] == pytest.approx(976 * np.sin(np.radians(30)), rel=0.03)
     sdo = SkyCoord(-500 * u.arcsec, 0 * u.arcsec, observer="earth", obstime="2020-01-01", frame=frames.Helioprojective)
     assert attrs.Cutout(sdo, width=100 * u.arcsec, height=100 * u.arcsec).value["x"] == pytest.approx(-450)
+
+
+def test_cutout_seen_from_l1_is_turned_to_sdo():
+    earth = get_earth("2020-01-01")
+    observer = SkyCoord(earth.lon, earth.lat, earth.radius - 0.0098 * u.AU, frame=earth.frame)
+    size = {"width": 100 * u.arcsec, "height": 100 * u.arcsec}
+    seen = SkyCoord(-500 * u.arcsec, -50 * u.arcsec, observer=observer, obstime="2020-01-01", frame="helioprojective")
+    assert attrs.Cutout(seen, **size).value["x"] == pytest.approx(-450 * 0.99, abs=1)
+    observer = SkyCoord(earth.lon, earth.lat, earth.radius - 4e4 * u.km, frame=earth.frame)
+    seen = SkyCoord(-500 * u.arcsec, -50 * u.arcsec, observer=observer, obstime="2020-01-01", frame="helioprojective")
+    assert attrs.Cutout(seen, **size).value["x"] == pytest.approx(-450)
+
+
+def test_cutout_between_places_in_space():
+    sky = corner(-500, -100), corner(-400, 100)
+    expected = attrs.Cutout(*sky).value
+    whole = [SkyCoord(place.frame.make_3d()) for place in sky]
+    for frame in (
+        frames.Heliocentric(observer="earth", obstime=sky[0].obstime),
+        frames.HeliographicStonyhurst(obstime=sky[0].obstime, representation_type="cartesian"),
+    ):
+        value = attrs.Cutout(*(place.transform_to(frame) for place in whole)).value
+        assert [value[key] for key in ("x", "y")] == pytest.approx([expected[key] for key in ("x", "y")], abs=12)
+        assert value["width"] == pytest.approx(100, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        GCRS(obstime="2020-01-01"),
+        frames.Heliocentric(obstime="2020-01-01"),
+        frames.Heliocentric(observer="mars", obstime="2020-01-01"),
+    ],
+)
+def test_corners_nobody_can_turn_to_sdo_are_refused(frame):
+    units = (u.deg, u.deg) if isinstance(frame, GCRS) else (u.km, u.km, u.km)
+    places = [SkyCoord(*(value * unit for unit in units), frame=frame) for value in (0, 1)]
+    with pytest.raises(QueryError, match="Cutout"):
+        attrs.Cutout(*places)
 
 
 @pytest.mark.parametrize("lon", [180, 85])
@@ -310,6 +361,9 @@ def test_quantities_and_numbers_may_come_first():
 def test_values_of_prime_keys_may_be_many():
     assert attrs.PrimeKey("HARPNUM", np.array([1, 5])).values == (1, 5)
     assert attrs.PrimeKey("HARPNUM", range(1, 10)).value == "1-9"
+    # A column of whole numbers with a gap in it has floats.
+    assert repr(attrs.PrimeKey("HARPNUM", 3568.0)) == "<jsoc_fido.attrs.PrimeKey('HARPNUM', 3568)>"
+    assert repr(attrs.PrimeKey("X", np.array([1.0, 1.5])).values) == "(1, 1.5)"
     assert attrs.PrimeKey("T_REC", Time(["2014-01-01", "2014-01-02"])).values == (
         "2014.01.01_00:00:35_TAI",
         "2014.01.02_00:00:35_TAI",
@@ -321,6 +375,12 @@ def test_steps_are_written_as_sites_read_them():
     assert attrs.Process("Maproj", clon=0, clat=0, scale=1, cols=9, rows=9) == attrs.Process(
         "map_proj", clon=0, clat=0 * u.deg, scale=60 * u.arcmin / u.pix, cols=9 * u.pix, rows=9
     )
+
+
+def test_whole_numbers_may_be_floats():
+    assert attrs.Protocol("jpg", size=8.0).text == attrs.Protocol("jpg", size=np.float32(8)).text == "jpg,size=8"
+    with pytest.raises(QueryError, match="size is one of"):
+        attrs.Protocol("jpg", size=8.5)
 
 
 def test_an_address_is_not_shown():

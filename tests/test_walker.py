@@ -2,7 +2,9 @@ import astropy.units as u
 import numpy as np
 import pytest
 import sunpy.net.jsoc.attrs as builtin
+from astropy.coordinates import SkyCoord
 from astropy.time import Time
+from sunpy.coordinates import Helioprojective
 from sunpy.net import attrs as a
 from sunpy.net.attr import AttrOr, and_
 
@@ -104,6 +106,20 @@ def test_steps_are_kept_in_order():
         ProcessStep("rebin", (("method", "boxcar"), ("scale", 0.5))),
         ProcessStep("resize", (("regrid", 1),)),
     )
+
+
+def test_a_step_may_come_again():
+    half, wide = attrs.Process("rebin", scale=0.5), attrs.Process("resize", regrid=True)
+    assert one(SERIES & half & wide & half).steps == (half.step, wide.step, half.step)
+
+
+@pytest.mark.parametrize("word", [attrs.Cutout, builtin.Cutout])
+def test_a_part_is_cut_out_once(word):
+    corner = SkyCoord(0 * u.arcsec, 0 * u.arcsec, observer="earth", obstime="2020-01-01", frame=Helioprojective)
+    first, second = (attrs.Cutout(corner, width=size * u.arcsec, height=9 * u.arcsec) for size in (10, 20))
+    with pytest.raises(QueryError, match="Cutout was given twice"):
+        queries(SERIES & first & word(corner, width=20 * u.arcsec, height=9 * u.arcsec))
+    assert len(queries(SERIES & (first | second))) == 2
 
 
 def test_sunpys_own_words_are_understood():

@@ -7,8 +7,9 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from astropy.coordinates import BaseCoordinateFrame, ConvertError, SkyCoord
-from sunpy.coordinates import Helioprojective, get_earth
+from astropy.coordinates import BaseCoordinateFrame, CartesianRepresentation, ConvertError, SkyCoord
+from sunpy.coordinates import Heliocentric, Helioprojective, get_earth
+from sunpy.coordinates.sun import angular_radius
 from sunpy.coordinates.utils import get_rectangle_coordinates
 from sunpy.net.attr import DataAttr
 
@@ -19,8 +20,11 @@ from jsoc_fido.exceptions import QueryError
 
 __all__ = ["Cutout"]
 
-#: How far from the Earth an observer sees the Sun as SDO does, as far as cutouts are concerned.
-NEAR_EARTH = 0.01 * u.AU
+#: Who is no farther from the Earth sees the Sun as SDO does, as far as cutouts are concerned; who is at L1 does not.
+NEAR_EARTH = 0.001 * u.AU
+
+#: How far from the middle of the disk a part may begin, in solar radii: images of SDO do not reach much further.
+FARTHEST = 1.3
 
 
 class Cutout(TypedEquality, DataAttr):
@@ -47,7 +51,8 @@ class Cutout(TypedEquality, DataAttr):
     Raises
     ------
     QueryError
-        If the corner has no time, if SDO cannot see it, or if a part to be tracked is not on the disk.
+        If the corner has no time, if SDO cannot see it, if the part is far from the disk, or if it is to be tracked and
+        is not on the disk.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class Cutout(TypedEquality, DataAttr):
                 raise QueryError(
                     f"Tracking is enabled, but the center of the cutout (Tx={x}, Ty={y}) is not on the solar disk."
                 )
+        _check_distance(low, high)
         self.value = {
             "t_ref": low.obstime.utc.isot,
             "t": int(not tracked),  # DRMS asks whether to leave tracking out (contract F.3)
@@ -95,7 +101,8 @@ class Cutout(TypedEquality, DataAttr):
         return "<jsoc_fido.attrs.Cutout({x:g}, {y:g}; {width:g} x {height:g} arcsec at {t_ref})>".format(**self.value)
 
     def collides(self, other: object) -> bool:
-        return isinstance(other, Cutout)
+        # The walker says what is wrong with two of them; sunpy would only say that & does not go.
+        return False
 
 
 def _corners(bottom_left: Any, top_right: Any, width: Any, height: Any) -> tuple[SkyCoord, SkyCoord]:
@@ -109,15 +116,16 @@ def _corners(bottom_left: Any, top_right: Any, width: Any, height: Any) -> tuple
     for name, size in (("width", width), ("height", height)):
         if size is not None and not _is_angle(size):
             raise QueryError(f"Cutout takes an angle as {name}, such as 100 * u.arcsec, not {shown(size)}.")
-    try:
-        low, high = get_rectangle_coordinates(bottom_left, top_right=top_right, width=width, height=height)
-    except (TypeError, ValueError, ConvertError) as err:
-        raise QueryError(f"Cutout cannot be made from these corners: {err}") from err
-    if getattr(low.frame, "obstime", None) is None:
+    if getattr(bottom_left.frame, "obstime", None) is None:
         raise QueryError("Cutout: `bottom_left` needs an obstime: the time at which the cutout is where you say.")
-    if isinstance(low.frame, Helioprojective) and _sees_as_sdo(low):
-        return low, high
-    seen = _outline(low, high).transform_to(Helioprojective(observer="earth", obstime=low.obstime))
+    try:
+        given = _in_angles(bottom_left), None if top_right is None else _in_angles(top_right)
+        low, high = get_rectangle_coordinates(given[0], top_right=given[1], width=width, height=height)
+        if isinstance(low.frame, Helioprojective) and _sees_as_sdo(low):
+            return low, high
+        seen = _outline(low, high).transform_to(Helioprojective(observer="earth", obstime=low.obstime))
+    except (TypeError, ValueError, ConvertError, u.UnitsError) as err:
+        raise QueryError(f"Cutout cannot be made from these corners: {err}") from err
     if not np.all(np.isfinite(seen.Tx)) or not np.all(seen.frame.is_visible()):
         raise QueryError(
             f"Cutout: SDO does not see all of the part from {_words(low)} to {_words(high)} at {low.obstime.isot}; "
@@ -128,6 +136,33 @@ def _corners(bottom_left: Any, top_right: Any, width: Any, height: Any) -> tuple
         SkyCoord(seen.Tx.min(), seen.Ty.min(), frame=frame),
         SkyCoord(seen.Tx.max(), seen.Ty.max(), frame=frame),
     )
+
+
+def _in_angles(corner: Any) -> Any:
+    """
+    A corner that is given as lengths along axes as two angles: where its observer sees it, or on the surface.
+    """
+    place = SkyCoord(corner)
+    if isinstance(place.frame, Heliocentric):
+        place = place.transform_to(Helioprojective(observer=place.observer, obstime=place.obstime))
+    elif not issubclass(place.representation_type, CartesianRepresentation):
+        return corner
+    frame = place.frame.replicate_without_data(representation_type="spherical")
+    return SkyCoord(place.spherical.lon, place.spherical.lat, frame=frame)
+
+
+def _check_distance(low: SkyCoord, high: SkyCoord) -> None:
+    """
+    Make sure that a part is where SDO has pixels.
+    """
+    limb = angular_radius(low.obstime).to(u.arcsec)
+    near = [np.clip(0 * u.arcsec, *ends).to(u.arcsec) for ends in ((low.Tx, high.Tx), (low.Ty, high.Ty))]
+    distance = np.hypot(*near)
+    if distance > FARTHEST * limb:
+        raise QueryError(
+            f"Cutout: the part begins {distance.value:.0f} arcsec from the middle of the disk, whose limb is at "
+            f"{limb.value:.0f} arcsec; SDO's images do not reach so far."
+        )
 
 
 def _is_angle(size: Any) -> bool:

@@ -28,6 +28,9 @@ LONGEST_ADDRESS = 254
 #: No site has a longer address.
 LONGEST_URL = 500
 
+#: Up to here, each whole number is a float.
+MOST_EXACT = 2**53
+
 #: Colour tables of JSOC; drms, which sends the request, checks against the same.
 COLOR_TABLES: tuple[str, ...] = drms.Client._export_color_table_names  # noqa: SLF001 - it has no public name
 
@@ -121,11 +124,11 @@ class PrimeKey(TypedEquality, DataAttr):
         if isinstance(value, range):
             self.value: Any = _range(what, value)
         elif isinstance(value, list | tuple) or (isinstance(value, np.ndarray | Time) and len(value.shape) == 1):
-            self.value = tuple(comparable(what, item) for item in value)
+            self.value = tuple(_whole(comparable(what, item)) for item in value)
             if not self.value:
                 raise QueryError(f"{what} needs a value; {shown(value)} has none.")
         else:
-            self.value = comparable(what, value)
+            self.value = _whole(comparable(what, value))
 
     @property
     def values(self) -> tuple[conditions.Value, ...]:
@@ -139,6 +142,13 @@ class PrimeKey(TypedEquality, DataAttr):
 
     def collides(self, other: object) -> bool:
         return False
+
+
+def _whole(value: conditions.Value) -> conditions.Value:
+    """
+    A whole number without a point, as tables with a gap in a column have them: integer keys take no other.
+    """
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < MOST_EXACT else value
 
 
 def _range(what: str, numbers: range) -> str:

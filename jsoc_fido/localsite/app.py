@@ -47,6 +47,9 @@ _VERBOSE = re.compile(r"^v=[^&]*(&|$)")
 #: Replies that are no JSON, or are not to be taken for it.
 MEDIA_TYPES: dict[type, str] = {PlainText: "text/plain", InFrame: "text/html"}
 
+#: What is said where the site itself is wrong.
+BROKEN = "this site has failed to answer; its log says why"
+
 #: A site may run for months; what was asked long ago is forgotten.
 MOST_COUNTED = 100_000
 
@@ -248,12 +251,20 @@ def _failure(program: str, words: str) -> dict[str, Any]:
 
 def _answered(reply: Callable[[], object], failure: Callable[[str], object]) -> str | bytes | Reply:
     try:
-        body = reply()
+        return _sent(reply())
     except JSOCError as err:
-        body = failure(str(err))
+        words = str(err)
     except SQLAlchemyError as err:
         log.warning("the database does not answer: %s", err)
-        body = failure("problem with database query: the database cannot be used at the moment")
+        words = "problem with database query: the database cannot be used at the moment"
+    except Exception:
+        # Clients read what their protocol has for it, and nothing else.
+        log.exception("a request cannot be answered")
+        words = BROKEN
+    return _sent(failure(words))
+
+
+def _sent(body: object) -> str | bytes | Reply:
     if isinstance(body, Reply):
         # What goes out at once needs no streaming.
         return body if body.size > CHUNK else bytes(body)

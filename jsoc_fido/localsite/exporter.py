@@ -338,7 +338,7 @@ class Exporter:
         compressed = any(part.is_compressed for part in found)
         most = self.limits.most_megabytes(order["protocol"], compressed=compressed)
         if order["megabytes"] * ratio > most:
-            raise TooLargeError(order, most if ratio == 1 else math.floor(most / ratio))
+            raise TooLargeError(order, most, ratio)
 
     def _new_id(self) -> str:
         day = datetime.now(UTC).strftime("%Y%m%d")

@@ -21,7 +21,7 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Resp
 from starlette.concurrency import run_in_threadpool
 
 from jsoc_fido import fitsfiles, headers, names, times
-from jsoc_fido.exceptions import JSOCError, QueryError
+from jsoc_fido.exceptions import DataError, JSOCError, QueryError
 from jsoc_fido.localsite import info
 from jsoc_fido.localsite.catalogue import STORAGE, Catalogue
 from jsoc_fido.localsite.select import Selection
@@ -31,6 +31,9 @@ from jsoc_fido.recordset import EmptyFilter, KeyFilter, Range, RecordSet, time_v
 from jsoc_fido.series import Series
 
 __all__ = ["add_flarecast", "listed", "metadata"]
+
+#: Where finished files are, below the site's directory.
+FINISHED = "finished"
 
 #: Members of a listed record, with the keyword that each comes from; empty for those that only FLARECAST knows.
 MEMBERS = {
@@ -232,11 +235,15 @@ class _Finished:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._folder = Path(tempfile.mkdtemp(prefix="finished-"))
+        #: On a site that is read only, there is no room.
+        self._parent = None if catalogue.read_only else catalogue.staging_directory(FINISHED)
+        self._folder: Path | None = None
         self._kept: dict[tuple[str, int, str, int], Path] = {}
         self._count = itertools.count()
         self._writing = threading.Lock()
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        if self._parent is not None:
+            # What a site that was killed has left.
+            shutil.rmtree(self._parent, ignore_errors=True)
 
     def file(self, name: str, recnum: int, segment: str) -> tuple[Path, str]:
         """
@@ -262,7 +269,8 @@ class _Finished:
         told = names.file_name(series, records()[0], f"{segment}.fits")
         kept = series.name, recnum, segment, stored.stat().st_mtime_ns
         with self._writing:
-            if kept not in self._kept:
+            # Another process that begins with the same site removes what it finds.
+            if kept not in self._kept or not self._kept[kept].is_file():
                 self._kept[kept] = self._write(stored, kept, {key: maker() for key, maker in columns.items()})
             return self._kept[kept], _NO_TOKEN.sub("_", told)
 
@@ -271,11 +279,22 @@ class _Finished:
         # As a client reads it, whose keywords that are linked have the types of their targets.
         series = Series.from_struct(info.series_struct(self._catalogue, name), name)
         (values,) = from_printed(series, printed)
-        target = self._folder / f"{next(self._count)}.fits"
+        target = self._directory() / f"{next(self._count)}.fits"
         fitsfiles.write_fits(stored, target, headers.cards(series, values, segment=segment, recnum=recnum))
         while len(self._kept) >= KEPT:
             self._kept.pop(next(iter(self._kept))).unlink(missing_ok=True)
         return target
+
+    def _directory(self) -> Path:
+        if self._folder is None or not self._folder.is_dir():
+            try:
+                if self._parent is not None:
+                    self._parent.mkdir(parents=True, exist_ok=True)
+                self._folder = Path(tempfile.mkdtemp(prefix=f"{FINISHED}-", dir=self._parent))
+            except OSError as err:
+                raise DataError(f"{err.filename} cannot be made: {err.strerror}.") from err
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return self._folder
 
 
 def add_flarecast(app: FastAPI, catalogue: Catalogue, note: Callable[[Request, str], None]) -> None:

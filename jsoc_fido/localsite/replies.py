@@ -58,10 +58,20 @@ class RefusedError(ExportError):
 class TooLargeError(RefusedError):
     """
     A request for more than the site stages at once.
+
+    Parameters
+    ----------
+    order
+        The request.
+    most
+        Megabytes that the site stages.
+    ratio
+        What processing makes of a megabyte.
     """
 
-    def __init__(self, order: Mapping[str, Any], most: float) -> None:
-        super().__init__(TOO_LARGE, f"Request exceeds max byte limit of {most:.15g}MB")
+    def __init__(self, order: Mapping[str, Any], most: float, ratio: float = 1.0) -> None:
+        times = "" if ratio == 1 else f"; processing makes {ratio:.3g}MB of each MB"
+        super().__init__(TOO_LARGE, f"Request exceeds max byte limit of {most:.15g}MB{times}")
         self.reply = {
             "requestid": "VOID",
             "method": order["method"],

@@ -13,6 +13,7 @@ from jsoc_fido.exceptions import QueryError
 from jsoc_fido.localsite import schema, values
 from jsoc_fido.localsite.catalogue import Catalogue
 from jsoc_fido.localsite.fields import Fields
+from jsoc_fido.localsite.junctions import any_of
 from jsoc_fido.localsite.sqlfilter import compile_filter
 from jsoc_fido.recordset import PrimeKey, RecordSet
 
@@ -211,7 +212,7 @@ class Selection:
     def _key_clause(self, condition: "recordset.Condition", earlier: tuple[Clause, ...]) -> Clause:
         key = condition.key
         name = schema.slot_column(key.name) if key.slot is not None else key.name.lower()
-        return lambda table: sa.or_(*(self._term(term, key, table, name, earlier) for term in condition.terms))
+        return lambda table: any_of(self._term(term, key, table, name, earlier) for term in condition.terms)
 
     def _term(
         self, term: object, key: PrimeKey, table: sa.FromClause, name: str, earlier: tuple[Clause, ...]
@@ -250,7 +251,7 @@ class Selection:
                     choices.append(self._numbers(column, item.start, item.stop, item.skip))
                 case recordset.IndexSpan():
                     choices.append(self._numbers(column, item.start, item.start + item.count - 1, item.skip))
-        return sa.or_(*choices)
+        return any_of(choices)
 
     def _numbers(
         self, column: sa.ColumnElement[Any], low: int | None, high: int | None, skip: int | None

@@ -152,7 +152,7 @@ def _step_ratio(name: str, arguments: Mapping[str, Any], shape: Shape) -> float 
     rule = RULES.get(name)
     try:
         return None if rule is None else rule(arguments, shape)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+    except (KeyError, TypeError, ValueError, ArithmeticError):
         return None
 
 

@@ -6,9 +6,10 @@ What a ``[? ... ?]`` may hold (contract A.10): comparisons of keywords with numb
 operations on bits, ``$(time)`` and ``drms.image_exists(keyword)``. Nothing of the text itself reaches the database.
 """
 
+import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from jsoc_fido import times
 from jsoc_fido.exceptions import QueryError
 from jsoc_fido.localsite import values
 from jsoc_fido.localsite.fields import Fields
+from jsoc_fido.localsite.junctions import all_of, any_of
 from jsoc_fido.series import Keyword
 
 __all__ = ["compile_filter"]
@@ -42,15 +44,30 @@ ARITHMETIC: dict[type[exp.Expression], Callable[[Any, Any], Any]] = {
     exp.Add: operator.add,
     exp.Sub: operator.sub,
     exp.Mul: operator.mul,
-    # SQLAlchemy's own division never truncates; SQL's does, of integers.
-    exp.Div: lambda left, right: left.op("/", precedence=8)(right),
-    exp.Mod: operator.mod,
+    # SQLAlchemy's own division never truncates; SQL's does, of integers. What is divided by 0 is nothing.
+    exp.Div: lambda left, right: left.op("/", precedence=8)(sa.func.nullif(right, _literal(0), type_=right.type)),
+    exp.Mod: lambda left, right: left % sa.func.nullif(right, _literal(0), type_=right.type),
     exp.BitwiseAnd: lambda left, right: left.bitwise_and(right),
     exp.BitwiseOr: lambda left, right: left.bitwise_or(right),
     exp.BitwiseXor: lambda left, right: left.bitwise_xor(right),
-    exp.BitwiseLeftShift: lambda left, right: left.bitwise_lshift(right),
-    exp.BitwiseRightShift: lambda left, right: left.bitwise_rshift(right),
+    # PostgreSQL shifts a number of 32 bits within them, and by a number of 32 bits only.
+    exp.BitwiseLeftShift: lambda left, right: sa.cast(left, sa.BigInteger()).bitwise_lshift(right),
+    exp.BitwiseRightShift: lambda left, right: sa.cast(left, sa.BigInteger()).bitwise_rshift(right),
 }
+
+#: What goes with integers only, as in PostgreSQL.
+OF_INTEGERS: set[type[exp.Expression]] = {
+    exp.Mod,
+    exp.BitwiseAnd,
+    exp.BitwiseOr,
+    exp.BitwiseXor,
+    exp.BitwiseLeftShift,
+    exp.BitwiseRightShift,
+}
+SHIFTS: set[type[exp.Expression]] = {exp.BitwiseLeftShift, exp.BitwiseRightShift}
+
+#: Bits of an integer of the database.
+INTEGER_BITS = 64
 
 #: Parts of nodes that are read here, where they are others than `this` and `expression`.
 PARTS: dict[type[exp.Expression], set[str]] = {
@@ -80,12 +97,15 @@ class Operand:
         A literal as it was written.
     keyword
         The keyword that it is.
+    is_whole
+        Whether it is a number, and an integer.
     """
 
     sql: Any
     kind: str
     text: str = ""
     keyword: Keyword | None = None
+    is_whole: bool = False
 
 
 def compile_filter(text: str, fields: Fields) -> sa.ColumnElement[bool]:
@@ -147,8 +167,7 @@ class _Compiler:
         if kind in COMPARISONS:
             return self.compare(COMPARISONS[kind], self.visit(node.this), self.visit(node.expression))
         if kind in ARITHMETIC:
-            left, right = (self.number(self.visit(side)) for side in (node.this, node.expression))
-            return Operand(ARITHMETIC[kind](left, right), "number")
+            return self.calculate(node, self.visit(node.this), self.visit(node.expression))
         method = getattr(self, f"visit_{kind.__name__.lower()}", None)
         if method is None:
             raise QueryError(f"{node.sql(dialect='postgres')!r} is not allowed in an SQL condition of a record set.")
@@ -157,19 +176,26 @@ class _Compiler:
     def visit_paren(self, node: exp.Paren) -> Operand:
         return self.visit(node.this)
 
+    def sides(self, node: exp.Connector) -> Iterator[exp.Expression]:
+        """
+        All that is joined by the same word, which the parser nests once for each.
+        """
+        return cast("Iterator[exp.Expression]", node.flatten())
+
     def visit_and(self, node: exp.And) -> Operand:
-        return Operand(sa.and_(self.truth(node.this), self.truth(node.expression)), "truth")
+        return Operand(all_of(map(self.truth, self.sides(node))), "truth")
 
     def visit_or(self, node: exp.Or) -> Operand:
-        return Operand(sa.or_(self.truth(node.this), self.truth(node.expression)), "truth")
+        return Operand(any_of(map(self.truth, self.sides(node))), "truth")
 
     def visit_not(self, node: exp.Not) -> Operand:
         return Operand(sa.not_(self.truth(node.this)), "truth")
 
     def visit_in(self, node: exp.In) -> Operand:
         this = self.visit(node.this)
-        same = [self.compare(operator.eq, this, self.visit(item)).sql for item in node.expressions]
-        return Operand(sa.or_(*same), "truth")
+        return Operand(
+            any_of(self.compare(operator.eq, this, self.visit(item)).sql for item in node.expressions), "truth"
+        )
 
     def visit_between(self, node: exp.Between) -> Operand:
         this, low, high = self.visit(node.this), self.visit(node.args["low"]), self.visit(node.args["high"])
@@ -196,7 +222,7 @@ class _Compiler:
         if this.kind != "string" or part.kind != "quoted":
             raise QueryError(f"{node.sql(dialect='postgres')!r}: strpos goes with a string keyword and a quoted text.")
         function = sa.func.strpos if self.fields.catalogue.engine.dialect.name == "postgresql" else sa.func.instr
-        return Operand(function(this.sql, part.text), "number")
+        return Operand(function(this.sql, part.text), "number", is_whole=True)
 
     def visit_left(self, node: exp.Left) -> Operand:
         text, length = self.part_of_text(node)
@@ -214,10 +240,11 @@ class _Compiler:
         return this.sql, int(length.text)
 
     def visit_neg(self, node: exp.Neg) -> Operand:
-        return Operand(-self.number(self.visit(node.this)), "number")
+        part = self.visit(node.this)
+        return Operand(-self.number(part), "number", is_whole=_is_whole(part))
 
     def visit_bitwisenot(self, node: exp.BitwiseNot) -> Operand:
-        return Operand(sa.bitwise_not(self.number(self.visit(node.this))), "number")
+        return Operand(sa.bitwise_not(self.integer(self.visit(node.this))), "number", is_whole=True)
 
     def visit_null(self, node: exp.Null) -> Operand:
         return Operand(sa.null(), "null", node.name)
@@ -228,29 +255,29 @@ class _Compiler:
     def visit_literal(self, node: exp.Literal) -> Operand:
         if node.is_string:
             return Operand(None, "quoted", node.this)
-        return Operand(_literal(_number(node.this)), "number", node.this)
+        return _constant(node.this)
 
     def visit_hexstring(self, node: exp.HexString) -> Operand:
-        return Operand(_literal(_number(f"0x{node.this}")), "number", f"0x{node.this}")
+        return _constant(f"0x{node.this}")
 
     def visit_column(self, node: exp.Column) -> Operand:
         if not isinstance(node.this, exp.Identifier):
             raise QueryError(f"{node.sql(dialect='postgres')!r} is no keyword of {self.fields.series.name}.")
         name = node.name
         if name.lower() in {"recnum", "sunum", "slotnum"}:
-            return Operand(self.fields.table.c[name.lower()], "number")
+            return Operand(self.fields.table.c[name.lower()], "number", is_whole=True)
         field = self.fields.find(name)
         if field is None:
             raise QueryError(f'column "{name.lower()}" does not exist: it is no keyword of {self.fields.series.name}.')
         kind = "string" if field.keyword.type in {"string", "link"} else "number"
-        return Operand(field.expression, kind, keyword=field.keyword)
+        return Operand(field.expression, kind, keyword=field.keyword, is_whole=field.keyword.type in values.BITS)
 
     def visit_dot(self, node: exp.Dot) -> Operand:
         function = node.expression
         arguments = function.expressions if isinstance(function, exp.Anonymous) else []
         if len(arguments) != 1 or f"{node.this.name}.{function.name}".lower() != "drms.image_exists":
             raise QueryError(f"{node.sql(dialect='postgres')!r} is not allowed; the one function is drms.image_exists.")
-        return Operand(self.number(self.visit(arguments[0])).bitwise_and(_literal(NO_IMAGE)) == 0, "truth")
+        return Operand(self.integer(self.visit(arguments[0])).bitwise_and(_literal(NO_IMAGE)) == 0, "truth")
 
     def truth(self, node: exp.Expression) -> Any:
         part = self.visit(node)
@@ -264,6 +291,24 @@ class _Compiler:
         if part.kind != "number":
             raise QueryError("Only numbers can be calculated with in an SQL condition.")
         return part.sql
+
+    def integer(self, part: Operand) -> Any:
+        number = self.number(part)
+        if not _is_whole(part):
+            raise QueryError("Remainders and operations on bits go with integers only in an SQL condition.")
+        return number
+
+    def calculate(self, node: exp.Expression, left: Operand, right: Operand) -> Operand:
+        kind = type(node)
+        take = self.integer if kind in OF_INTEGERS else self.number
+        first, second = take(left), take(right)
+        if kind in SHIFTS:
+            if not right.text.isdecimal() or not int(right.text) < INTEGER_BITS:
+                raise QueryError(
+                    f"{node.sql(dialect='postgres')!r}: what is shifted is shifted by 0 to {INTEGER_BITS - 1} bits."
+                )
+            second = sa.literal(int(right.text), sa.Integer())
+        return Operand(ARITHMETIC[kind](first, second), "number", is_whole=_is_whole(left) and _is_whole(right))
 
     def compare(self, compare: Callable[[Any, Any], Any], left: Operand, right: Operand) -> Operand:
         """
@@ -283,6 +328,15 @@ class _Compiler:
 def _literal(number: float) -> sa.BindParameter[Any]:
     # PostgreSQL takes an integer for one of 32 bits unless it is told.
     return sa.literal(number, sa.BigInteger() if isinstance(number, int) else sa.Float(53))
+
+
+def _constant(text: str) -> Operand:
+    number = _number(text)
+    return Operand(_literal(number), "number", text, is_whole=isinstance(number, int))
+
+
+def _is_whole(part: Operand) -> bool:
+    return part.is_whole or (part.kind == "quoted" and isinstance(_number(part.text), int))
 
 
 def _typed(part: Operand, other: Operand) -> Any:
@@ -311,9 +365,13 @@ def _quoted_number(text: str, keyword: Keyword | None) -> float:
 def _number(text: str) -> float:
     text = text.strip()
     try:
-        return int(text, 0) if text.lower().lstrip("+-").startswith("0x") else int(text, 10)
+        number = int(text, 0) if text.lower().lstrip("+-").startswith("0x") else int(text, 10)
+        # Databases have no longer integers.
+        return number if number.bit_length() < INTEGER_BITS else float(number)
     except ValueError:
         pass
+    except OverflowError:
+        return -math.inf if text.startswith("-") else math.inf
     try:
         return float(text)
     except ValueError as err:

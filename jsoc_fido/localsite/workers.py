@@ -102,14 +102,21 @@ class Workers:
         if self._stopping.wait(self.staging_time):
             return
         try:
-            with self.catalogue.engine.connect() as connection:
-                row = connection.execute(sa.select(table).where(table.c.requestid == requestid)).one()
-            if row.error is not None:
-                raise ExportError(row.error, request_id=requestid)
+            mine = table.c.requestid == requestid
+            # Until it is begun, it may be cancelled.
+            waits = table.c.status.in_([QUEUED, RUNNING]) & table.c.error.is_(None)
+            with self.catalogue.writing() as connection:
+                begin = table.update().where(mine, waits).values(status=RUNNING)
+                row = connection.execute(begin.returning(*table.c)).one_or_none()
+                error = None if row is not None else connection.scalar(sa.select(table.c.error).where(mine))
+            if error is not None:
+                raise ExportError(error, request_id=requestid)
+            if row is None:
+                return
             # A request that was begun before the site was killed has its storage unit, and perhaps all of its files.
             sunum = row.sunum or self.catalogue.new_units(EXPORTS, 1)[0]
             began = time.monotonic()
-            self._note(requestid, status=RUNNING, sunum=sunum)
+            self._note(requestid, sunum=sunum)
             if row.sunum is None or not index_path(self.catalogue, sunum).is_file():
                 self._stage(row, sunum)
             if not self._stopping.wait(max(0.0, self.staging_time - (time.monotonic() - began))):

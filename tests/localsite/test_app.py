@@ -207,6 +207,19 @@ def test_what_cannot_be_read_is_an_error_of_the_program(server, session):
     assert "bytes were sent" in send("jsoc_fetch", *long)["error"]
 
 
+def test_what_fails_in_the_site_is_an_error_of_the_program(server, session, monkeypatch, caplog):
+    def fail(*_):
+        raise ArithmeticError("of the site")
+
+    monkeypatch.setattr("jsoc_fido.localsite.inquiry.answer", fail)
+    monkeypatch.setattr("jsoc_fido.localsite.info.showextseries", lambda *_, **__: {"n": object()})
+    for program, told in (("jsoc_info", "error"), ("showextseries", "errMsg")):
+        reply = session.get(f"{server.url}/{AJAX}/{program}", params={"op": "rs_list", "ds": "hmi.m_45s"})
+        assert reply.status_code == 200
+        assert reply.json()[told] == "this site has failed to answer; its log says why"
+    assert "ArithmeticError: of the site" in caplog.text
+
+
 def test_what_is_counted_is_no_text_of_the_user(server, session):
     server.requests.clear()
     for program in ("jsoc_info", "jsoc_fetch"):

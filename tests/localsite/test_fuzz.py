@@ -28,6 +28,7 @@ from schemathesis.specs.openapi.checks import (
 
 from jsoc_fido import localsite
 from jsoc_fido.localsite import schema
+from jsoc_fido.localsite.app import BROKEN
 from jsoc_fido.localsite.catalogue import Catalogue
 from jsoc_fido.localsite.interface import PROGRAMS
 
@@ -42,6 +43,7 @@ WORDS = {
         "AS",
         "ASC",
         "BETWEEN",
+        "BIGINT",
         "BY",
         "CASE",
         "CAST",
@@ -67,6 +69,7 @@ WORDS = {
         "IS",
         "JOIN",
         "LAST",
+        "NULLIF",
     ),
     *("LEFT", "LENGTH", "LIKE", "LIMIT", "LOWER", "MAX", "MIN", "NOT", "NULL", "NULLS", "OFFSET", "ON", "OR", "ORDER"),
     *("OUTER", "RELEASE", "RETURNING", "ROUND", "SAVEPOINT", "SELECT", "SET", "SUM", "THEN", "TRUE", "UPDATE", "UPPER"),
@@ -240,6 +243,10 @@ nasty = st.sampled_from(
         '{"a":' * 900,
         "[[1,2,3]]",
         '{"im_patch": null}',
+        '{"rebin": {"scale": 1e300}}',
+        "n=0|rebin,scale=1e300",
+        "0|Maproj,cols=" + "9" * 400 + ",rows=2",
+        "0|im_patch,x=0,y=0,width=" + "9" * 400 + ",height=2",
         "JSOC_00000000_1",
         "JSOC_20140101_" + "1" * 500,
         "fits,compress Rice",
@@ -283,7 +290,10 @@ SENSIBLE = {
     "method": ["url", "url_quick", "url-tar"],
     "protocol": ["fits", "as-is"],
 }
-UNKNOWN = ("unknown", "dbhost", "f", "l", "o", "B", "format", "file", "sunum", "max_recs", "requestor", "process%3Dn")
+UNKNOWN = (
+    "unknown", "dbhost", "f", "l", "o", "B", "format", "file", "sunum", "max_recs", "requestor", "process%3Dn",
+    "process", "processing",
+)  # fmt: skip
 
 
 def values(name):
@@ -360,6 +370,7 @@ def send(site, program, pairs, encode, way):
         assert content.isascii()
         answer = json.loads(content)
         assert isinstance(answer.get("status", answer.get("errMsg")), int | str)
+        assert BROKEN not in answer.values(), (target, body)
         return answer
     return {}
 

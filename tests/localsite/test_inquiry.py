@@ -76,6 +76,9 @@ def test_runtime_can_be_left_out(small):
         ({"rebin": {}}, -1.0),
         ({"rebin": {"scale": "big"}}, -1.0),
         ({"resize": {"scale_to": 0}}, -1.0),
+        ({"rebin": {"scale": "1e300"}}, -1.0),
+        ({"map_proj": {"cols": "9" * 400, "rows": 2}}, -1.0),
+        ({"im_patch": {"width": "9" * 400, "height": 2}}, -1.0),
     ],
 )
 def test_size_ratios(steps, ratio):

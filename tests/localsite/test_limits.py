@@ -248,6 +248,8 @@ def test_a_limit_that_there_is_not_is_named(small_directory):
         ("fold", "0.25", 2),
         ("fold", "0.75", 3),
         ("fold", "5e-324", 2),
+        ("rebin,scale=1e300", None, 3),
+        ("Maproj,cols=" + "9" * 400 + ",rows=2", None, 3),
     ],
 )
 def test_size_is_that_of_what_processing_leaves(site, steps, given, status):
@@ -259,12 +261,12 @@ def test_size_is_that_of_what_processing_leaves(site, steps, given, status):
     assert ask(exporter, "hmi.m_45s[^]", **parameters)["status"] == status
 
 
-def test_the_limit_of_a_part_is_told(site):
+def test_the_limit_is_told_with_the_ratio(site):
     exporter = waiting(site, megabytes=0.5)
     reply = ask(exporter, "hmi.m_45s[^]", sizeratio="3", **{"process=n": "0|fold"})
-    assert reply["error"] == "Request exceeds max byte limit of 0MB"
+    assert reply["error"] == "Request exceeds max byte limit of 0.5MB; processing makes 3MB of each MB"
     reply = ask(waiting(site, megabytes=0.125), "hmi.m_45s[^]", sizeratio="0.25", **{"process=n": "0|fold"})
-    assert reply["error"] == "Request exceeds max byte limit of 0MB"
+    assert reply["error"] == "Request exceeds max byte limit of 0.125MB; processing makes 0.25MB of each MB"
 
 
 @pytest.mark.parametrize("ratio", ["0", "-1", "nan", "inf", "half"])

@@ -1,4 +1,5 @@
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -102,6 +103,22 @@ def test_a_log_that_cannot_be_written_is_named(small_directory, tmp_path):
 # Reading only
 
 
+def test_finished_files_are_below_the_site(site):
+    folder = site.directory / "staging" / "finished"
+    folder.mkdir(parents=True)
+    (folder / "left.fits").write_text("by a site that was killed")
+    with localsite.running(site.directory) as running:
+        address = f"{running.url}/HMI/hmi.m_45s/1/magnetogram.fits"
+        assert not folder.exists()
+        first = requests.get(address, timeout=30)
+        assert first.status_code == 200
+        assert len([*folder.rglob("*.fits")]) == 1
+        shutil.rmtree(folder)
+        # Its date may be another one.
+        again = requests.get(address, timeout=30)
+        assert (again.status_code, len(again.content)) == (200, len(first.content))
+
+
 def test_a_site_that_is_read_only_writes_nothing(site, make):
     with localsite.running(site.directory, staging_time=0) as running:
         url = f"{running.url}/{AJAX}/jsoc_fetch"
@@ -113,6 +130,7 @@ def test_a_site_that_is_read_only_writes_nothing(site, make):
     before = contents(site.directory)
     with localsite.running(site.directory, read_only=True) as running:
         url = f"{running.url}/{AJAX}/jsoc_fetch"
+        assert requests.get(f"{running.url}/HMI/hmi.m_45s/1/magnetogram.fits", timeout=30).status_code == 200
         assert info(running.url, op="rs_summary", ds="hmi.m_45s")["count"] == 14
         refused = requests.post(url, {**wanted, "ds": "hmi.m_45s[:#2]"}, timeout=30).json()
         assert refused["status"] == 4

@@ -431,6 +431,7 @@ def test_linked_segments_become_own(site):
         ("Maproj,clon=0,clat=0,scale=1,cols=9.5,rows=9", "a whole number"),
         ("Maproj,clon=0,clat=0,scale=1,cols=90000,rows=9", "from 1 to 8192"),
         ("Maproj,map=carree,clon=190,clat=0,scale=1,cols=9,rows=9|resize", "is a map"),
+        ("Maproj,clon=10,clat=0,scale=1,cols=9,rows=9", "nothing of the map is on the visible disk"),
     ],
 )
 def test_what_is_wrong_is_told_later(site, steps, words):

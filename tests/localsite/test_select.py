@@ -180,6 +180,19 @@ def test_keys_that_are_no_slots(plain, filters, expected):
     assert sorted(numbers(plain, f"test.plain{filters}")) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"hmi.m_45s[:{','.join(f'#{number}' for number in range(1, 1200))}]", range(1, 15)),
+        (f"hmi.m_45s[:{','.join(f'#{number}/1' for number in range(1, 1100))}]", range(1, 15)),
+        (f"hmi.m_45s[][{','.join(map(str, range(1100)))}]", range(1, 15)),
+        (f"test.harp_720s[{','.join(map(str, range(101, 1300)))}]", range(1, 10)),
+    ],
+)
+def test_lists_of_any_length(small, text, expected):
+    assert numbers(small, text) == list(expected)
+
+
 def test_more_numbers_than_the_database_holds(small):
     assert count(small, f"hmi.m_45s[][{2**31 - 1}]") == 0
     with pytest.raises(QueryError):

@@ -55,10 +55,43 @@ def numbers(catalogue, series, text):
         ("recnum = 1 AND INSTRUME = 'it''s'", []),
         ("1 = 1 AND recnum = 1", [1]),
         ("recnum = 1 -- a remark", [1]),
+        ("recnum << 1 = 4", [2]),
+        ("recnum << 40 = 2199023255552", [2]),
+        ("recnum >> 2 = 3", [12, 13, 14]),
+        ("'9' % recnum = 0", [1, 3, 9]),
+        ("1 / 0 = 1 OR recnum = 1", [1]),
+        ("1 % 0 = 1 OR NOT (recnum / (recnum - recnum) = 1) OR recnum = 1", [1]),
+        ("8 / (recnum - 2) = 4", [4]),
+        ("1.0 / DATAMEAN > 2", [2]),
+        ("recnum < 99999999999999999999 AND recnum < 0xfffffffffffffffffff AND recnum = 1", [1]),
+        ("recnum IN (1, 99999999999999999999, '3', 2.0)", [1, 2, 3]),
+        ("recnum = " + "9" * 400, []),
+        ("recnum > -" + "9" * 400 + " AND recnum = 1", [1]),
+        ("T_REC IN ($(2014.01.01_00:00:45_TAI), '2014.01.01_00:01:30_TAI')", [1, 2]),
+        ("INSTRUME IN ('x', 'HMI_FRONT2') AND recnum IN (1, 1)", [1]),
     ],
 )
 def test_conditions(small, text, expected):
     assert numbers(small, "hmi.m_45s", text) == expected
+
+
+MANY = range(1, 3001)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"recnum IN ({', '.join(map(str, MANY))})", range(1, 15)),
+        (f"recnum NOT IN ({', '.join(map(str, MANY[1:]))})", [1]),
+        (" OR ".join(f"recnum = {number}" for number in MANY), range(1, 15)),
+        (" OR ".join(f"recnum BETWEEN {number} AND {number}" for number in MANY), range(1, 15)),
+        (" AND ".join(f"recnum <> {number}" for number in MANY[1:]), [1]),
+        (f"NOT ({' OR '.join(f'recnum > {number}' for number in MANY)})", [1]),
+        (f"recnum < 3 AND ({' OR '.join(f'DATAMEAN < {number}' for number in MANY)})", [1, 2]),
+    ],
+)
+def test_any_number_of_conditions(small, text, expected):
+    assert numbers(small, "hmi.m_45s", text) == list(expected)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +154,14 @@ def test_keywords_of_segments(small):
         "'unbalanced",
         "$(nonsense) < T_REC",
         "DROP TABLE series",
+        "DATAMEAN % 2 = 0",
+        "DATAMEAN & 1 = 0",
+        "recnum % 2.5 = 0",
+        "drms.image_exists(DATAMEAN)",
+        "recnum << recnum = 0",
+        "recnum << 64 = 0",
+        "recnum << -1 = 0",
+        "recnum >> 1.5 = 0",
         "(" * 3000 + "QUALITY = 0" + ")" * 3000,
         "NOT " * 2000 + "QUALITY = 0",
     ],

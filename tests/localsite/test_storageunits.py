@@ -251,3 +251,20 @@ def test_what_is_said_of_an_upload_is_shown_in_a_frame(server):
     assert "<script>" in reply.json()["error"]
     reply = requests.post(url, data=asked, files={"file": ("list.txt", b"hmi.m_45s[:#1]\n")})
     assert reply.json()["count"] == 1
+
+
+def test_what_is_cancelled_at_the_last_moment_is_not_finished(sleeping, site, monkeypatch):
+    asked = {"op": "exp_request", "ds": "hmi.m_45s[:#1]", "notify": ADA, "protocol": "fits"}
+    requestid = sleeping.answer(asked)["requestid"]
+    writing = site.writing
+
+    def cancelled_before():
+        monkeypatch.setattr(site, "writing", writing)
+        told = manage_request(site, sleeping.addresses, {"operation": "cancel", "address": ADA})
+        assert told["status"] == "3"
+        return writing()
+
+    monkeypatch.setattr(site, "writing", cancelled_before)
+    sleeping._workers._carry_out(requestid)
+    told = status(sleeping, requestid)
+    assert (told["status"], told["error"]) == (4, CANCELLED)

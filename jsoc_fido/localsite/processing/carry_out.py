@@ -104,7 +104,7 @@ def process(
     Raises
     ------
     QueryError
-        If a step or an argument is wrong.
+        If a step or an argument is wrong, or a map shows nothing of the disk in any image.
     DataError
         If an image cannot be read, processed or stored.
     """
@@ -132,6 +132,10 @@ def process(
                     new.append(replace(found, values={**told, REQUEST: requestid}))
             check(size)
             made += catalogue.add_records(target.name, new)
+        if not made:
+            # Who asked must have made a mistake, which no list of no files would tell.
+            for words in filter(None, (getattr(operation, "nothing", "") for operation in operations)):
+                raise QueryError(words)
     except BaseException:
         for sunum in units:
             catalogue.remove_unit(sunum)

@@ -188,6 +188,8 @@ class MapProjection:
         self.latitude = arguments.number("clat", least=-90, most=90)
         self.scale = arguments.number("scale", least=1e-4, most=90)
         self.columns, self.rows = (arguments.whole(name, least=1, most=LARGEST) for name in ("cols", "rows"))
+        #: Why nothing is left of an image.
+        self.nothing = ""
 
     def begin(self, picture: Picture) -> None:
         """
@@ -222,6 +224,11 @@ class MapProjection:
         )
         pixels = _without_far_side(image.reproject_to(header, algorithm="interpolation"), image)
         if not np.isfinite(pixels).any():
+            self.nothing = (
+                f"Maproj: nothing of the map is on the visible disk of {picture.record}, around clon="
+                f"{image.observer_coordinate.transform_to(frame).lon.to_value(u.deg):.1f}; clon={self.longitude:g}, "
+                f"clat={self.latitude:g} is not."
+            )
             return None
         taken = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CDELT")
         cards = {f"{name}{axis}": header[f"{name}{axis}"] for name in taken for axis in "12"}
