@@ -61,8 +61,8 @@ sphinx_gallery_conf = {
 # so names of other projects lead nowhere, and constants and type variables have no entries of their own.
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(sunpy|astropy|drms|parfive|numpy|np|u|sqlalchemy|sa|starlette|fastapi|requests|tqdm|aiohttp|filelock)(\..*)?"),
-    (r"py:.*", r"(collections|datetime|enum|json|pathlib|threading|time|typing)(\..*)?"),
+    (r"py:.*", r"(sunpy|astropy|drms|parfive|numpy|np|u|sqlalchemy|sa|starlette|fastapi|requests|tqdm|aiohttp)(\..*)?"),
+    (r"py:.*", r"(collections|datetime|enum|filelock|json|pathlib|threading|time|typing)(\..*)?"),
     (r"py:class", r"(Unit|\"\w+\")"),
     (r"py:obj", r"[A-Z_]+"),
     (r"py:(obj|class)", r"jsoc_fido\.series\.Item"),
