@@ -36,7 +36,7 @@ from jsoc_fido import (
     plan,
     staging,
 )
-from jsoc_fido.exceptions import JSOCError, QueryError
+from jsoc_fido.exceptions import JSOCError, QueryError, UnsupportedError
 from jsoc_fido.fetching import Fetch
 from jsoc_fido.journal import Journal
 from jsoc_fido.query import Query, Question
@@ -565,6 +565,7 @@ class JSOCClient(BaseClient):
 
     def _answer(self, query: Query) -> JSOCResponse:
         where = site(query.site) if query.site else self.site
+        _check_can_do(query, where)
         definition = where.definition(compose.series_name(query))
         record_set = compose.compose(query, definition)
         keys = compose.keys(query, definition) or ("**ALL**",)
@@ -611,6 +612,19 @@ class JSOCClient(BaseClient):
             attrs.Series: [tuple(pair) for pair in catalogue["series"]],
             attrs.Segment: [tuple(pair) for pair in catalogue["segments"]],
         }
+
+
+def _check_can_do(query: Query, where: Site) -> None:
+    """
+    Refuse what a site cannot make of its files, before it is asked for anything.
+    """
+    staged = [step.name for step in query.steps]
+    if query.protocol and query.protocol.lower() != plan.QUICK:
+        staged.append(f"protocol {query.protocol!r}")
+    if staged and not where.can_stage:
+        raise UnsupportedError(
+            f"{where.name} stages nothing, so there is no {' and no '.join(staged)}; leave that out."
+        )
 
 
 def _definition(question: Question) -> Series:

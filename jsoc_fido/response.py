@@ -255,6 +255,9 @@ class JSOCResponse(QueryResponseTable):
         """
         Choose the rows for which tests of keywords hold, by the words that a search takes.
 
+        Times and real numbers are in the table as the site printed them, which may be with fewer digits than it has: of
+        these, a range selects what the site selects, and equality may not.
+
         Parameters
         ----------
         *tests

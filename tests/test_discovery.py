@@ -199,7 +199,7 @@ def test_several_sites_in_one_search(local_site, tmp_path):
         found = Fido.search(HOUR, a.jsoc.Series("hmi.v_45s"), a.jsoc.Segment("Dopplergram"), where)
         assert [len(table) for table in found] == [81, 3]
         assert [site.count("rs_list") for site in (local_site, running)] == [1, 1]
-        files = Fido.fetch(found[:, :1], path=tmp_path / "{recnum}" / "{file}", progress=False)
+        files = Fido.fetch(found[0][:1], found[1][1:2], path=tmp_path / "files", progress=False)
         assert not files.errors
         assert [site.count("file") for site in (local_site, running)] == [1, 1]
 
@@ -249,6 +249,23 @@ def test_kis_answers_searches_only_and_a_fetch_says_so(local_site, tmp_path):
     with pytest.raises(UnsupportedError, match="KIS answers searches only"):
         JSOCClient().fetch(vstack([response[:1], kis[1:]]), path=tmp_path, progress=False)
     assert not local_site.requests
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        (a.jsoc.Process("rebin", method="boxcar", scale=0.5), "no rebin"),
+        (a.jsoc.Protocol("jpg"), "no protocol 'jpg"),
+        (a.jsoc.Protocol("fits"), "no protocol 'fits'"),
+    ],
+)
+@pytest.mark.parametrize("name", ["kis", "flarecast"])
+def test_what_a_site_does_not_make_is_known_before_it_is_asked(name, word, said):
+    # Neither site can be reached from here, and neither is asked.
+    with pytest.raises(UnsupportedError, match=f"stages nothing, so there is {said}"):
+        JSOCClient().search(
+            HOUR, a.jsoc.Series("hmi.sharp_720s"), a.jsoc.Segment("magnetogram"), a.jsoc.Site(name), word
+        )
 
 
 # The catalogue in the package
