@@ -6,16 +6,12 @@ gets its own name. What fails is listed in the result and leaves nothing behind.
 """
 
 import asyncio
-import hashlib
 import logging
 import os
-import platform
-import re
-import secrets
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import ExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +20,6 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import drms
 import parfive
-import psutil
 from filelock import BaseFileLock, Timeout
 from parfive.utils import FailedDownload, replacement_filename
 
@@ -33,6 +28,7 @@ from jsoc_fido.config import download_folder
 from jsoc_fido.connection import Limits
 from jsoc_fido.exceptions import DataError
 from jsoc_fido.exports import site_of
+from jsoc_fido.growing import Leftovers, growing
 from jsoc_fido.series import Series
 from jsoc_fido.site import Site
 from jsoc_fido.steps import MOVIES, read_protocol
@@ -332,7 +328,7 @@ def enqueue(
         Takes, for each `Delivery.path`, where the file is in the end.
     """
     came = {} if came is None else came
-    left = _Left()
+    left = Leftovers()
     # parfive's own way to a file gives it its name at once, cannot go on where it broke off, and waits for ever when
     # the disk is full; so its queue gets ours.
     downloader.http_queue.extend(partial(_deliver, delivery, downloader, came, left) for delivery in deliveries)
@@ -342,7 +338,7 @@ async def _deliver(
     delivery: Delivery,
     downloader: parfive.Downloader,
     came: dict[Path, Path],
-    left: "_Left",
+    left: Leftovers,
     session: Any,
     *,
     token: Any,
@@ -381,14 +377,14 @@ def _wanted(delivery: Delivery, overwrite: bool | str) -> tuple[Path, bool]:
 
 
 async def _bring(
-    delivery: Delivery, url: str, target: Path, left: "_Left", config: Any, session: Any, progress: Any
+    delivery: Delivery, url: str, target: Path, left: Leftovers, config: Any, session: Any, progress: Any
 ) -> Path:
     """
     Bring a file, and say where it is.
     """
     proxy = config.https_proxy if url.startswith("https:") else config.http_proxy
     with ExitStack() as stack:
-        part = await asyncio.to_thread(stack.enter_context, _growing(target, url, left))
+        part = await asyncio.to_thread(stack.enter_context, growing(target, url, left))
         for last in (False, True):
             try:
                 async with _turn(delivery.site):
@@ -483,65 +479,10 @@ def _again(delivery: Delivery, *_: object) -> Path:
     if delivery.problem is not None:
         raise delivery.problem
     url = delivery.locate() if delivery.locate else delivery.url
-    with _growing(delivery.path, url, _Left()) as part:
+    with growing(delivery.path, url, Leftovers()) as part:
         try:
             delivery.site.download(url, part)
             delivery.finish(part, delivery.path)
         finally:
             part.unlink(missing_ok=True)
     return delivery.path
-
-
-#: This computer, in the names of files that grow.
-_HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node())
-
-#: What grows in this process; several of its threads may want the same file.
-_grow: set[Path] = set()
-_growing_lock = threading.Lock()
-
-
-class _Left:
-    """
-    Beginnings of files that processes of this computer left which are no more.
-    """
-
-    def __init__(self) -> None:
-        self._found: dict[Path, dict[str, list[Path]]] = {}
-
-    def of(self, folder: Path, stem: str) -> list[Path]:
-        """
-        Those whose names begin so. A folder is read once: it may have very many files.
-        """
-        if folder not in self._found:
-            found: dict[str, list[Path]] = {}
-            for path in folder.glob(f".*.{_HOST}-*.part"):
-                begin, _, owner = path.name.removesuffix(".part").rpartition(f".{_HOST}-")
-                process = owner.rpartition("-")[2]
-                if process.isdigit() and not psutil.pid_exists(int(process)):
-                    found.setdefault(f"{begin}.", []).append(path)
-            self._found[folder] = found
-        return self._found[folder].get(stem, [])
-
-
-@contextmanager
-def _growing(path: Path, url: str, left: _Left) -> Iterator[Path]:
-    """
-    Where a file grows, hidden beside its place. What a process left that is no more is taken over.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Another file at another address must not be taken for the beginning of this one.
-    stem = f".{path.name}.{hashlib.blake2s(url.encode(), digest_size=4).hexdigest()}."
-    # A process may have been forked since this module was imported.
-    part = path.with_name(f"{stem}{_HOST}-{os.getpid()}.part")
-    with _growing_lock:
-        if part in _grow:
-            part = path.with_name(f"{stem}{_HOST}-{secrets.token_hex(4)}-{os.getpid()}.part")
-        _grow.add(part)
-    try:
-        for beginning in left.of(path.parent, stem):
-            with suppress(OSError):  # another process was faster
-                beginning.replace(part)
-        yield part
-    finally:
-        with _growing_lock:
-            _grow.discard(part)

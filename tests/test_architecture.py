@@ -46,7 +46,7 @@ LAYERS = [
     {"delivery", "plan"},
     {"quick", "download", "staging"},
     {"transfer"},
-    {"exports", "waiting", "turns"},
+    {"exports", "waiting", "turns", "growing"},
     {"files", "walker", "compose", "clauses", "attrs", "attrs.words", "attrs.keywords", "attrs.cutout"},
     {"attrs.checks"},
     {"response", "site"},
