@@ -36,7 +36,7 @@ from jsoc_fido import (
     plan,
     staging,
 )
-from jsoc_fido.exceptions import JSOCError, QueryError, UnsupportedError
+from jsoc_fido.exceptions import ExportError, JSOCError, QueryError, TransportError, UnsupportedError
 from jsoc_fido.fetching import Fetch
 from jsoc_fido.journal import Journal
 from jsoc_fido.query import Query, Question
@@ -224,7 +224,7 @@ class JSOCClient(BaseClient):
         ----------
         requests
             What `request_data` returned, or identifiers such as ``"JSOC_20140325_334"``, also of requests made
-            elsewhere. What is not in the journal is looked for at this client's site.
+            elsewhere. What this client's site does not know is looked for where the journal says that it was made.
         path
             Folder, or template with ``{file}``.
         progress
@@ -253,10 +253,7 @@ class JSOCClient(BaseClient):
         ):
             raise QueryError(f"get_request takes requests or their identifiers, not {requests!r}.")
         journal = Journal()
-        found = [
-            exports.find(item, site(journal.site_of(item) or self.site.name)) if isinstance(item, str) else item
-            for item in requests
-        ]
+        found = [self._request(item, journal) if isinstance(item, str) else item for item in requests]
         exports.check_finished(found)
         for request in found:
             if request.id:
@@ -562,6 +559,16 @@ class JSOCClient(BaseClient):
         The e-mail address for what was searched without one.
         """
         return _checked(notify or self._email or config.default_email())
+
+    def _request(self, identifier: str, journal: Journal) -> drms.ExportRequest:
+        try:
+            return exports.find(identifier, self.site)
+        except (ExportError, TransportError):
+            # Sites count alike, so the journal is asked only for what is not here.
+            elsewhere = journal.site_of(identifier)
+            if elsewhere in {None, self.site.name}:
+                raise
+            return exports.find(identifier, site(str(elsewhere)))
 
     def _answer(self, query: Query) -> JSOCResponse:
         where = site(query.site) if query.site else self.site
