@@ -123,7 +123,9 @@ class Exchange:
         # nobody needs to read more than the head.
         if reply.status >= 300:
             self.proxy.over(self)
-        rest, last = reply.head + data[:-1], data[-1:]
+        announced = reply.length if reply.length is not None and 0 <= reply.length < len(data) else len(data)
+        message, end = reply.head + data, len(reply.head) + announced
+        rest, last = message[: end - 1], message[end - 1 :]
         step = max(1, len(rest) // 10) if drip else len(rest)
         for start in range(0, len(rest), step):
             self._connection.sendall(rest[start : start + step])
@@ -135,6 +137,18 @@ class Exchange:
         self._connection.sendall(last)
         if share < 1 or (reply.length is not None and 0 <= reply.length != len(body)):
             raise _GoneError
+
+    @property
+    def is_given_up(self) -> bool:
+        """
+        Whether the other side has closed the connection: who has read enough does not wait for the rest.
+        """
+        try:
+            return not self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def hang_up(self) -> None:
         """
@@ -211,8 +225,7 @@ class Proxy:
     def __enter__(self) -> Self:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
-        self._active: set[int] = set()
-        self._kinds: dict[int, str] = {}
+        self._busy: dict[Exchange, str] = {}
         self.reset()
         # A second socket keeps the port while nobody listens there.
         self._holder = socket.socket()
@@ -339,8 +352,9 @@ class Proxy:
             self.seen.append(seen)
             self._numbers[operation] += 1
             self._numbers["*"] += 1
-            self._kinds[id(exchange)] = kind
-            self.peak[kind] = max(self.peak[kind], sum(other == kind for other in self._kinds.values()))
+            self._busy[exchange] = kind
+            busy = sum(other == kind and not asked.is_given_up for asked, other in self._busy.items())
+            self.peak[kind] = max(self.peak[kind], busy)
             planned = next(
                 filter(self._is_due, (item for item in self.script if item.operation in {operation, "*"})), None
             )
@@ -361,7 +375,7 @@ class Proxy:
         Called when a request does not keep the site busy any more.
         """
         with self._lock:
-            self._kinds.pop(id(exchange), None)
+            self._busy.pop(exchange, None)
 
 
 # What can go wrong, from the socket up
