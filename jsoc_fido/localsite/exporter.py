@@ -173,8 +173,6 @@ class Exporter:
         if method not in METHODS:
             raise RefusedError(FAILED, f"Method {method!r} is not supported; there are {', '.join(METHODS)}.")
         kind = protocol.partition(",")[0].lower()
-        if kind not in PROTOCOLS:
-            raise RefusedError(FAILED, f"Protocol {protocol!r} is not supported; there are {', '.join(PROTOCOLS)}.")
         if kind in pictures.KINDS:
             pictures.Rendering.parse(protocol)
         limit, steps = processing.parse(parameters)
@@ -208,7 +206,7 @@ class Exporter:
                     "This site is read only and stages nothing; files can be had as they are stored, by method "
                     "url_quick and protocol as-is.",
                 )
-            order["error"] = self._objection(parameters["ds"], sets)
+            order["error"] = self._objection(parameters["ds"], sets, protocol)
             row = self._enqueue(order, digest, requester(address), requester(host) if host else "")
             # A test is told as one, and carried out like any other request.
             status = TEST if flag(parameters, "t") else QUEUED
@@ -271,10 +269,12 @@ class Exporter:
                 raise RefusedError(FAILED, f"Can not open RecordSet {number} is too many records in one request.")
         return found
 
-    def _objection(self, text: str, sets: list[RecordSet]) -> str | None:
+    def _objection(self, text: str, sets: list[RecordSet], protocol: str) -> str | None:
         """
-        What will be wrong when the request is carried out: too long a record set is taken, and fails then.
+        What will be wrong when the request is carried out: it is taken, and fails then (contract B.11).
         """
+        if protocol.partition(",")[0].lower() not in PROTOCOLS:
+            return f"Protocol {protocol!r} is not supported; there are {', '.join(PROTOCOLS)}."
         most = self.limits.record_set_length
         tests = sum(SqlFilter(HAS_IMAGE) in item.filters for item in sets)
         length = len(text) + tests * len(f"[? {HAS_IMAGE} ?]")

@@ -22,6 +22,9 @@ __all__ = ["bit_patterns", "decode", "default_value", "encode", "missing", "prin
 
 BITS = {"char": 8, "short": 16, "int": 32, "longlong": 64}
 
+#: Characters of a text that are told (contract B.5).
+LONGEST = 20_000
+
 _PRINTF = re.compile(
     r"(?P<before>(?:[^%]|%%)*)%(?P<flags>[-+ #0]*\d*(?:\.\d+)?)(?:hh|h|ll|l|q|L|j|z|t)?(?P<kind>[diouxXeEfFgGs])"
     r"(?P<after>(?:[^%]|%%)*)"
@@ -121,6 +124,8 @@ def printed(keyword: Keyword, values: Sequence[Any], *, exact: bool = False) -> 
     if keyword.type == "time":
         return _printed_times(keyword, values, exact=exact)
     template, convert = _template(keyword, exact=exact)
+    if keyword.type == "string":
+        return [None if value is None else (template % value)[:LONGEST] for value in values]
     if convert is None:
         return [None if value is None else template % value for value in values]
     return [None if value is None else template % convert(value) for value in values]

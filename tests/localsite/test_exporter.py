@@ -165,7 +165,6 @@ def test_segments_by_parameter(exporter):
         ({"notify": "nonsense"}, "Cannot process your request. Not a valid email address."),
         ({"notify": "eve@example.org"}, "Cannot process your request. email address has been neither"),
         ({"method": "url_direct"}, "Method 'url_direct' is not supported"),
-        ({"protocol": "png,CT=grey.sao"}, "Protocol 'png,CT=grey.sao' is not supported"),
         ({"protocol": "mp4,CT=green.sao"}, "'CT=green.sao' is wrong for the protocol mp4"),
         ({"process=n": "many"}, "Bad record limit"),
         ({"processing": "{"}, "invalid processing list argument"),
@@ -175,6 +174,23 @@ def test_refused_requests(exporter, parameters, words):
     reply = ask(exporter, **parameters)
     assert reply["status"] == 4
     assert words in reply["error"]
+
+
+def test_a_protocol_that_nobody_knows(exporter):
+    reply = ask(exporter, protocol="png,CT=grey.sao")
+    assert reply["status"] == 2
+    done = finished(exporter, reply)
+    assert done["status"] == 4
+    assert "Protocol 'png,CT=grey.sao' is not supported" in done["error"]
+
+
+def test_rice_compressed_reals_are_refused(exporter, site):
+    stored = site.slot_directory(1) / "magnetogram.fits"
+    hdus = [fits.PrimaryHDU(), fits.CompImageHDU(np.ones((8, 8), "f4"), compression_type="RICE_1")]
+    fits.HDUList(hdus).writeto(stored, overwrite=True)
+    done = finished(exporter, ask(exporter))
+    assert (done["status"], done["error"]) == (4, "Cannot export Rice-compressed floating-point images.")
+    assert finished(exporter, ask(exporter, protocol="as-is"))["status"] == "0"
 
 
 def test_registered_addresses_in_any_case_and_encoding(exporter):

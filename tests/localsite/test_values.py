@@ -67,6 +67,10 @@ def test_times_print_in_their_zone(units, layout, text):
     assert printed(seconds, "time", layout, units) in {text, text.replace("10.2Z", "10.3Z")}
 
 
+def test_long_texts_are_cut():
+    assert printed("a" * 20_001, "string") == "a" * 20_000
+
+
 def test_all_digits_if_wanted():
     assert printed(0.1, "float", "%.1f", exact=True) == "0.1"
     assert printed(0.1, "double", "%.1f", exact=True) == "0.10000000000000001"
