@@ -48,6 +48,16 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _other_sites() -> None:
+    """
+    Forget the sites of other tests: the system gives their addresses to new ones.
+    """
+    from jsoc_fido.site import _site_at
+
+    _site_at.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def site_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """

@@ -15,7 +15,7 @@ from jsoc_fido import JSOCClient
 from jsoc_fido.columns import Texts
 from jsoc_fido.connection import Limits
 from jsoc_fido.exceptions import NotRegisteredError, QueryError, ServerError, TransportError
-from jsoc_fido.site import Site, site
+from jsoc_fido.site import Site, _site_at, site
 
 
 @contextmanager
@@ -23,6 +23,8 @@ def answering(*replies: bytes):
     """
     A server that answers each connection with the next of some bytes, the last one for ever, and closes.
     """
+    # Another server may have had this address.
+    _site_at.cache_clear()
     with socket.create_server(("127.0.0.1", 0)) as server:
         asked = []
 
