@@ -37,6 +37,9 @@ WAVELENGTHS = {
 #: Times that say when the data are from, where several prime keys are times; the better one first.
 TIME_KEYS = ("T_REC", "T_OBS", "T_START", "DATE__OBS")
 
+#: Seconds between times that were only rounded: no series has a record in each of them (contract A.12).
+ROUNDING = 1
+
 
 def series_name(query: Query) -> str:
     """
@@ -281,7 +284,7 @@ def _skip(sample: float, key: PrimeKey, series: Series) -> str | None:
     A cadence as it stands behind ``@``, None for every record.
     """
     text = f"{sample:.12g}s"
-    if key.slot is None:
+    if key.slot is None or key.slot.step <= ROUNDING:
         warn_user(
             f"Sample: {key.name} of {series.name} lies on no grid; only records at whole multiples of {text} after the "
             "start will be found."

@@ -161,6 +161,11 @@ def test_a_sample_without_a_grid_is_told():
         assert str(compose.compose(query, definition(("T_OBS", "time")))).endswith("@60s]")
 
 
+def test_a_sample_on_a_grid_that_only_rounds_is_told():
+    with pytest.warns(SunpyUserWarning, match="T_REC of aia.lev1 lies on no grid"):
+        assert ask("aia.lev1", HOUR, a.Sample(1 * u.min)).endswith("@60s]")
+
+
 def test_a_prime_key_takes_quantities():
     (query,) = queries(attrs.Series("su.test") & attrs.PrimeKey("LON", 0.5 * u.rad))
     series = Series("su.test", prime_keys=("LON",), keywords=NameMap([Keyword("LON", "double", units="degrees")]))

@@ -2,6 +2,7 @@
 What a site makes of images before it sends them: pictures, movies, processed images.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,16 +36,25 @@ def test_pictures_come_one_for_each_record(client, tmp_path):
 
 # drms sets the first value of a column in a way that pandas 3 warns of; nothing depends on that value here.
 @pytest.mark.filterwarnings("ignore:(?s)A value is being set on a copy of a DataFrame")
-def test_a_movie_comes_once(client, tmp_path):
-    found = client.search(MINUTES, VELOCITY, NOTIFY, attrs.Protocol("mp4", ct="grey.sao"))
+@pytest.mark.parametrize(
+    ("kind", "arguments", "begin"),
+    [
+        ("mp4", {"ct": "grey.sao"}, rb"....ftyp"),
+        # A pack of an MPEG program stream (ISO 13818-1).
+        ("mpg", {"scaling": "MINMAXGIVEN", "min": -2000, "max": 2000, "size": 2}, rb"\x00\x00\x01\xba"),
+    ],
+    ids=["mp4", "mpg"],
+)
+def test_a_movie_comes_once(client, tmp_path, kind, arguments, begin):
+    found = client.search(MINUTES, VELOCITY, NOTIFY, attrs.Protocol(kind, **arguments))
     results = client.fetch(found, path=tmp_path, progress=False)
-    assert [Path(path).suffix for path in results] == [".mp4"]
-    assert b"ftyp" in Path(results[0]).read_bytes()[:16]
+    assert [Path(path).suffix for path in results] == [f".{kind}"]
+    assert re.match(begin, Path(results[0]).read_bytes(), re.DOTALL)
     # There is nothing left to resume, and without the table it is the movie that comes, too.
     assert str(tmp_path) not in {job.options["path"] for job in Journal().jobs()}
     (request,) = found.requests
     again = client.get_request(request.id, path=tmp_path / "again", progress=False)
-    assert [Path(path).suffix for path in again] == [".mp4"]
+    assert [Path(path).suffix for path in again] == [f".{kind}"]
 
 
 def test_processed_files_say_what_was_done(client, tmp_path):
