@@ -8,7 +8,7 @@ environment prevents that, and `disable` undoes it.
 from jsoc_fido import config
 from jsoc_fido.client import JSOCClient
 from jsoc_fido.exceptions import JSOCError
-from jsoc_fido.response import JSOCResponse, stack
+from jsoc_fido.response import JSOCResponse, vstack
 from jsoc_fido.site import register_site
 from jsoc_fido.takeover import disable, enable, is_enabled
 from jsoc_fido.version import version as __version__
@@ -22,7 +22,7 @@ __all__ = [
     "enable",
     "is_enabled",
     "register_site",
-    "stack",
+    "vstack",
 ]
 
 if config.enabled_on_import():

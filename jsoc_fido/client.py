@@ -40,7 +40,7 @@ from jsoc_fido.exceptions import ExportError, JSOCError, QueryError, TransportEr
 from jsoc_fido.fetching import Fetch
 from jsoc_fido.journal import Journal
 from jsoc_fido.query import Query, Question
-from jsoc_fido.response import PSEUDO_KEYS, JSOCResponse, as_response, stack
+from jsoc_fido.response import PSEUDO_KEYS, JSOCResponse, as_response, vstack
 from jsoc_fido.series import Series
 from jsoc_fido.site import Site, site
 from jsoc_fido.waiting import Announcer, Watch
@@ -150,7 +150,7 @@ class JSOCClient(BaseClient):
         for word in query:
             if not isinstance(word, Attr):
                 raise QueryError(f"A search takes words such as a.jsoc.Series('hmi.m_45s'), not {word!r}.")
-        return stack([self._answer(branch) for branch in queries(and_(*query))])
+        return vstack([self._answer(branch) for branch in queries(and_(*query))])
 
     def request_data(
         self,

@@ -101,6 +101,8 @@ def plan(
     ------
     QueryError
         If a method or protocol is unknown, or if the table does not say which records its rows are.
+    UnsupportedError
+        If a site stages nothing.
     NotRegisteredError
         If there is no e-mail address.
     """
@@ -141,6 +143,8 @@ def _alike(
     """
     groups: dict[tuple[Order, RecordSet], list[tuple[Question, np.ndarray]]] = {}
     for question, rows in questions_of(response).items():
+        if not site(question.site).can_stage:
+            raise UnsupportedError(f"{question.site} stages nothing, so there is nothing to request of it.")
         email = question.notify or notify
         if not email:
             raise NotRegisteredError(

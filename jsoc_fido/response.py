@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
+import astropy.table
 import astropy.units as u
 import numpy as np
-from astropy.table import Column, MaskedColumn, QTable, TableAttribute, vstack
+from astropy.table import Column, MaskedColumn, QTable, TableAttribute
 from astropy.time import Time
 from astropy.utils.masked import Masked
 from sunpy.net.base_client import QueryResponseRow, QueryResponseTable
@@ -28,7 +29,7 @@ from jsoc_fido.matching import matches
 from jsoc_fido.query import Question
 from jsoc_fido.series import Series
 
-__all__ = ["ONLINE", "QUESTION", "RECNUM", "RECORD", "SIZE", "JSOCResponse", "as_response", "path_column", "stack"]
+__all__ = ["ONLINE", "QUESTION", "RECNUM", "RECORD", "SIZE", "JSOCResponse", "as_response", "path_column", "vstack"]
 
 #: Columns that say which record a row is; not shown unless asked for.
 RECORD, RECNUM, QUESTION, ONLINE, SIZE = "Record", "Recnum", "Question", "Online", "Size"
@@ -420,17 +421,18 @@ def as_response(results: Any) -> JSOCResponse:
     if isinstance(results, UnifiedResponse):
         results = list(results)
     if isinstance(results, list | tuple) and results and all(isinstance(item, JSOCResponse) for item in results):
-        return stack(results)
+        return vstack(results)
     if not isinstance(results, JSOCResponse):
         raise QueryError(f"The result of a search, or rows of it, can be fetched; this is {type(results).__name__}.")
     return results
 
 
-def stack(tables: Sequence[JSOCResponse]) -> JSOCResponse:
+def vstack(tables: Sequence[JSOCResponse]) -> JSOCResponse:
     """
     Put tables below each other, also those of different series.
 
-    Where two series disagree about the type of a keyword, its column becomes text.
+    This is `astropy.table.vstack` for results of searches, which alone refuses columns whose units or types differ.
+    Where two series disagree about a keyword so, its column becomes text.
 
     Parameters
     ----------
@@ -448,7 +450,7 @@ def stack(tables: Sequence[JSOCResponse]) -> JSOCResponse:
             for table in filled:
                 if name in table.colnames:
                     table[name] = _as_text(table[name])
-    result: JSOCResponse = vstack(filled, metadata_conflicts="silent")
+    result: JSOCResponse = astropy.table.vstack(filled, metadata_conflicts="silent")
     for name in result.colnames:
         if isinstance(result[name], Time):
             # Before 8.0.2 astropy stacks missing times to real ones.

@@ -5,6 +5,7 @@ A DRMS site: where it is, what it can do, and what it answers.
 import copyreg
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from drms.json import HttpJsonClient
 from jsoc_fido.connection import Connection, Limits
 from jsoc_fido.exceptions import NotRegisteredError, QueryError, ServerError
 from jsoc_fido.series import Series
+from jsoc_fido.tokens import SERIES
 
 __all__ = ["LOCAL", "Site", "add_kind", "host_of", "is_local", "register_site", "site"]
 
@@ -120,6 +122,8 @@ class Site:
             If the site does not answer.
         """
         key = series.lower()
+        if not SERIES.fullmatch(key):
+            raise QueryError(f"{series!r} is no name of a series; one looks like 'hmi.m_45s'.")
         if key not in self._definitions:
             stored = self._stored_definition(key)
             reply = _read(stored) if stored else None
@@ -140,11 +144,17 @@ class Site:
 
         Raises
         ------
+        QueryError
+            If the pattern is none.
         ServerError
-            If the site refuses the pattern.
+            If the site refuses it.
         TransportError
             If the site does not answer.
         """
+        try:
+            re.compile(pattern or "")
+        except re.error as err:
+            raise QueryError(f"{pattern!r} is no regular expression: {err}. One is 'hmi[.].*_45s'.") from err
         try:
             return list(map(str, self.drms_client().series(pattern)))
         except drms.DrmsQueryError as err:
@@ -208,7 +218,7 @@ class Site:
             If the site does not answer.
         """
         if not self.can_stage:
-            raise NotRegisteredError(f"{self.name} answers searches only; it does not stage files.")
+            raise NotRegisteredError(f"{self.name} stages nothing, so it knows no addresses.")
         if email in self._registered:
             return
         reply = self.connection.check_address(email)

@@ -40,6 +40,15 @@ def test_series_are_listed_and_described_with_one_question_each(local_site, clie
     assert local_site.count("series_struct") <= 1
 
 
+@pytest.mark.parametrize("name", ["", " ", "hmi.v_45s[2014.01.01_TAI]", "hmi v", "1hmi"])
+def test_what_is_no_name_is_not_asked_for(local_site, client, name):
+    with pytest.raises(QueryError, match=f"{re.escape(repr(name))} is no name of a series"):
+        client.info(name)
+    with pytest.raises(QueryError, match=r"'hmi\(\[' is no regular expression: unterminated"):
+        client.series("hmi([")
+    assert not local_site.requests
+
+
 def test_a_description_says_all_of_it(client):
     text = str(client.info("hmi.sharp_720s"))
     lines = text.splitlines()

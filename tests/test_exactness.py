@@ -135,7 +135,7 @@ def test_tables_of_two_sites_do_not_overwrite_each_other(client, archive, tmp_pa
 
 
 def test_nothing_is_staged_for_files_that_are_there(client, archive, tmp_path):
-    found = jsoc_fido.stack([client.search(MINUTES, MAGNETOGRAMS), client.search(MINUTES, VELOCITIES)])
+    found = jsoc_fido.vstack([client.search(MINUTES, MAGNETOGRAMS), client.search(MINUTES, VELOCITIES)])
     files = client.fetch(found, path=tmp_path, progress=False, protocol="fits")
     archive.requests.clear()
     # One of them is lost: the other series is left alone.
@@ -153,7 +153,7 @@ def test_nothing_is_staged_for_files_that_are_there(client, archive, tmp_path):
 def test_tables_of_different_series_are_stacked_and_stay_as_they_are(client):
     magnetograms, velocities = client.search(MINUTES, MAGNETOGRAMS), client.search(MINUTES, VELOCITIES)
     before = magnetograms["DATAMEAN"].unit
-    both = jsoc_fido.stack([magnetograms, velocities])
+    both = jsoc_fido.vstack([magnetograms, velocities])
     assert len(both) == len(magnetograms) + len(velocities)
     assert (magnetograms["DATAMEAN"].unit, before) == (u.G, u.G)
     assert np.asarray(both["DATAMEAN"]).dtype.kind == "U"

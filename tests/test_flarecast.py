@@ -19,7 +19,7 @@ from test_site import answering, http
 
 import jsoc_fido
 from jsoc_fido import JSOCClient, JSOCResponse, localsite
-from jsoc_fido.exceptions import NotRegisteredError, QueryError, TransportError, UnsupportedError
+from jsoc_fido.exceptions import QueryError, TransportError, UnsupportedError
 from jsoc_fido.flarecast import ADDRESS, FlarecastSite
 from jsoc_fido.site import site
 from jsoc_fido.walker import queries
@@ -281,7 +281,7 @@ def test_what_the_gateway_cannot_do_is_refused_before_asking(archive, client, tm
     archive.requests.clear()
     with pytest.raises(UnsupportedError, match="stages nothing"):
         client.fetch(found[:1], protocol="fits", notify="solar@example.com", path=tmp_path)
-    with pytest.raises(NotRegisteredError, match="it does not stage files"):
+    with pytest.raises(UnsupportedError, match="gateway stages nothing, so there is nothing to request"):
         client.request_data(found[:1], notify="solar@example.com")
     assert not archive.requests
     # An address is of no use there, and does no harm.

@@ -1,17 +1,17 @@
 import json
 import pickle
 
+import astropy.table
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.table import vstack
 from astropy.time import Time
 
 from jsoc_fido import response as module
 from jsoc_fido.columns import column, unit_of
 from jsoc_fido.localsite import definitions
 from jsoc_fido.query import Question
-from jsoc_fido.response import JSOCResponse, stack
+from jsoc_fido.response import JSOCResponse, vstack
 from jsoc_fido.series import Keyword, NameMap, Series
 
 QUESTION = Question(
@@ -90,7 +90,7 @@ def test_empty_reply():
     table = JSOCResponse.from_reply({"count": 0, "runtime": 0.1, "status": 0}, definitions.load("hmi.v_45s"), QUESTION)
     assert len(table) == 0
     assert str(table)
-    assert len(stack([table, table])) == 0
+    assert len(vstack([table, table])) == 0
 
 
 def test_rows_know_their_records_wherever_they_go(table):
@@ -104,7 +104,7 @@ def test_rows_know_their_records_wherever_they_go(table):
     ):
         assert part["Recnum"].tolist() == [8]
         assert [question.key for question in part.questions] == list(part["Question"])
-    both = vstack([table[:1], table[1:]])
+    both = astropy.table.vstack([table[:1], table[1:]])
     assert both["Recnum"].tolist() == [7, 8]
     assert QUESTION in both.questions
 
@@ -121,7 +121,7 @@ def test_stack_of_different_series():
     }
     question = Question(record_set="x[$]", site="jsoc", series="x", count=1)
     first = JSOCResponse.from_reply(REPLY, definitions.load("hmi.v_45s"), QUESTION)
-    table = stack([first, JSOCResponse.from_reply(reply, other, question)])
+    table = vstack([first, JSOCResponse.from_reply(reply, other, question)])
     assert len(table) == 3
     assert list(table["CAMERA"]) == ["2", "2", "side"]
     assert table["T_REC"].mask.tolist() == [False, False, True]
@@ -140,10 +140,10 @@ def test_stack_where_one_branch_misses_all(values, keyword):
         JSOCResponse.from_reply({"keywords": [{"name": "V", "values": [value]}], "count": 1}, series, QUESTION)
         for value in printed
     ]
-    both = stack(tables)
+    both = vstack(tables)
     mask = np.broadcast_to(getattr(both["V"], "mask", False), 2)
     assert mask.tolist() == [value == "MISSING" for value in values]
-    assert len(str(vstack(tables)).splitlines()) == len(str(both).splitlines())
+    assert len(str(astropy.table.vstack(tables)).splitlines()) == len(str(both).splitlines())
 
 
 def module_keywords():

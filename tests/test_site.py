@@ -164,7 +164,7 @@ def test_known_sites():
     assert site("jsoc").limits.connections == 1
     assert site("http://127.0.0.1:1/") is site("http://127.0.0.1:1")
     assert site("kis").server.check_supported("query")
-    with pytest.raises(NotRegisteredError, match="searches only"):
+    with pytest.raises(NotRegisteredError, match="KIS stages nothing"):
         site("kis").check_registered("solar@example.com")
 
 
@@ -176,6 +176,12 @@ def test_unknown_series_names_what_would_work(local_site):
 def test_a_refused_record_set_is_the_sites_own_words(local_site):
     with pytest.raises(ServerError, match="refused"):
         site(local_site.url).records("hmi.v_45s[nonsense", keys=("T_REC",), segments=())
+
+
+def test_a_refused_pattern_is_told():
+    refused = answering(http(b'{"status": 1, "errmsg": "invalid regular expression"}'))
+    with refused as (url, _), pytest.raises(ServerError, match=r"refused to list the series like 'hmi': .*status=1"):
+        site(url).series("hmi")
 
 
 def test_long_questions_go_as_post(local_site):
