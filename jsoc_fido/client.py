@@ -318,8 +318,8 @@ class JSOCClient(BaseClient):
         timeout
             Seconds to wait for each request.
         strict
-            Raise when a file could not be brought, after all were tried. Otherwise ``errors`` of the result lists
-            them.
+            Raise when a file could not be brought, after all were tried; what others asked of the same downloader is
+            brought, and lost to them then. Otherwise ``errors`` of the result lists them.
         dry_run
             Ask nothing, and return what would be done: a table of ways, numbers of files and requests, bytes and the
             expected time.
@@ -362,9 +362,7 @@ class JSOCClient(BaseClient):
         if downloader is None:
             downloader, wait = _downloader(progress=progress, overwrite=overwrite), True
         fetch = Fetch(response, todo, paths, str(config.download_folder() if path is None else path), protocol, method)
-        results = fetch.run(downloader, _definition, wait=wait, timeout=timeout)
-        if results.errors:
-            fetching.report(results, strict=strict)
+        results = fetch.run(downloader, _definition, wait=wait, timeout=timeout, strict=strict)
         return fetch.table() if return_table else results
 
     def resume(self, *, path: str | Path | None = None, notify: str | None = None, **kwargs: Any) -> parfive.Results:

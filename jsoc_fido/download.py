@@ -26,7 +26,7 @@ from parfive.utils import FailedDownload, replacement_filename
 from jsoc_fido import fitsfiles, names, transfer, turns
 from jsoc_fido.config import download_folder
 from jsoc_fido.connection import Limits
-from jsoc_fido.exceptions import DataError
+from jsoc_fido.exceptions import DataError, JSOCError
 from jsoc_fido.exports import site_of
 from jsoc_fido.growing import Leftovers, growing
 from jsoc_fido.series import Series
@@ -42,6 +42,7 @@ __all__ = [
     "check_folders",
     "claim",
     "enqueue",
+    "errors",
     "keep",
     "remote_files",
     "targets",
@@ -243,6 +244,19 @@ def claim(downloader: parfive.Downloader, deliveries: Iterable[Delivery]) -> Non
 _claimed: WeakKeyDictionary[parfive.Downloader, dict[Path, Delivery]] = WeakKeyDictionary()
 
 
+def errors(results: parfive.Results, lost: Iterable[Delivery]) -> list[Exception]:
+    """
+    Why files did not come, of all that a downloader tried; not those that it did not try in the end.
+    """
+    mine = {id(delivery) for delivery in lost}
+    found = ((getattr(error.filepath_partial, "args", ()), error.exception) for error in results.errors)
+    return [
+        exception
+        for args, exception in found
+        if args and id(args[0]) in mine and not isinstance(exception, asyncio.CancelledError)
+    ]
+
+
 def be_polite(downloader: parfive.Downloader, limits: Limits) -> None:
     """
     Hold a downloader, whoever made it, to what a site allows, and let it give Ctrl-C back to Python when it is done.
@@ -286,6 +300,7 @@ def _tidy(downloader: parfive.Downloader) -> None:
         catches = threading.current_thread() is threading.main_thread()
         before = {number: signal.getsignal(number) for number in SIGNALS} if catches else {}
         results = parfive.Results()
+        failures: list[JSOCError] = []
         try:
             results = download()
             interrupted = [error for error in results.errors if isinstance(error.exception, asyncio.CancelledError)]
@@ -297,10 +312,12 @@ def _tidy(downloader: parfive.Downloader) -> None:
                     len(results.errors),
                 )
                 raise KeyboardInterrupt
-            return results
         finally:
             for finish in _afterwards.pop(downloader, ()):
-                finish(results)
+                try:
+                    finish(results)
+                except JSOCError as err:
+                    failures.append(err)
             for loop in loops:
                 for number in before if os.name != "nt" else ():
                     loop.remove_signal_handler(number)
@@ -308,6 +325,9 @@ def _tidy(downloader: parfive.Downloader) -> None:
             loops.clear()
             for number, handler in before.items():
                 signal.signal(number, handler)
+        if failures:
+            raise failures[0]
+        return results
 
     downloader.run_download, downloader.download = run_and_tell, download_and_tidy
 

@@ -26,7 +26,7 @@ from jsoc_fido.site import Site, site
 from jsoc_fido.staging import Staging
 from jsoc_fido.waiting import Announcer
 
-__all__ = ["Fetch", "download", "report"]
+__all__ = ["Fetch", "download"]
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Fetch:
     came: dict[Path, Path] = field(default_factory=dict)
 
     def run(
-        self, downloader: parfive.Downloader, definition: Definitions, *, wait: bool, timeout: float
+        self, downloader: parfive.Downloader, definition: Definitions, *, wait: bool, timeout: float, strict: bool
     ) -> parfive.Results:
         """
         Bring the files.
@@ -76,6 +76,8 @@ class Fetch:
             Whether to download now; otherwise the downloader's owner does.
         timeout
             Seconds to wait for each staged request.
+        strict
+            Whether to raise when a file did not come, after all were tried.
 
         Returns
         -------
@@ -84,6 +86,9 @@ class Fetch:
 
         Raises
         ------
+        ExportError
+            If nothing came because it could not be staged, or, if ``strict``, whatever did not come. What else a
+            downloader that others own brings is not lost for the first.
         NotRegisteredError
             If a site does not know the e-mail address.
         DataError
@@ -105,11 +110,13 @@ class Fetch:
                     queue.postpone(order)
         journal.begin(job)
 
-        def finish(_: parfive.Results) -> None:
+        def finish(results: parfive.Results) -> None:
             queue.stop()
             self.response.requests = tuple(queue.done())
-            if all(delivery.path in self.came for delivery in deliveries):
+            lost = [delivery for delivery in deliveries if delivery.path not in self.came]
+            if not lost:
                 journal.end(job.job)
+            _report(downloads.errors(results, lost), len(list(deliveries)), strict=strict, alone=wait)
 
         where = {site(question.site) for question in files.questions_of(self.response)}
         results = download(deliveries, where, downloader, wait=wait, came=self.came, finish=finish)
@@ -189,22 +196,18 @@ def download(
     return downloader.download() if wait and downloader.queued_downloads else parfive.Results()
 
 
-def report(results: parfive.Results, *, strict: bool) -> None:
+def _report(errors: Sequence[Exception], asked: int, *, strict: bool, alone: bool) -> None:
     """
     Say once what did not come.
-
-    Raises
-    ------
-    ExportError
-        If nothing came because it could not be staged, or, if ``strict``, whatever did not come.
     """
-    first = results.errors[0].exception
-    message = f"{len(results.errors)} of {len(results.errors) + len(results)} files could not be had"
-    if not results and all(isinstance(error.exception, ExportError) for error in results.errors):
-        raise first
-    log.warning("%s; fetch the rows again to try those once more. %s", message, first)
+    if not errors:
+        return
+    message = f"{len(errors)} of {asked} files could not be had"
+    if alone and len(errors) == asked and all(isinstance(error, ExportError) for error in errors):
+        raise errors[0]
+    log.warning("%s; fetch the rows again to try those once more. %s", message, errors[0])
     if strict:
-        raise ExportError(f"{message}: {first}")
+        raise ExportError(f"{message}: {errors[0]}")
 
 
 def _sort(results: parfive.Results, paths: Sequence[str]) -> None:

@@ -12,11 +12,12 @@ import numpy as np
 from astropy.table import QTable
 
 from jsoc_fido import exports, names, recordset
-from jsoc_fido.exceptions import QueryError, UnsupportedError
+from jsoc_fido.exceptions import QueryError, TransportError, UnsupportedError
 from jsoc_fido.exports import Order
 from jsoc_fido.files import Definitions, SegmentFile, State, files_of, questions_of
 from jsoc_fido.query import Question
 from jsoc_fido.response import SIZE, JSOCResponse
+from jsoc_fido.series import Series
 from jsoc_fido.site import site
 from jsoc_fido.steps import PICTURES, read_protocol
 
@@ -154,17 +155,35 @@ def make(
         If something must be staged and there is no e-mail address.
     UnsupportedError
         If a site has no files, or does not stage what would have to be.
+    TransportError
+        If no site answers. The files of one that does not, where others do, are among the undeliverable.
     """
+    questions = questions_of(response)
+    silent: dict[str, TransportError] = {}
+
+    def known(question: Question) -> Series:
+        if question.site not in silent:
+            try:
+                return definition(question)
+            except TransportError as err:
+                silent[question.site] = err
+        return Series(question.series)
+
     files = tuple(
-        _as_sent(file, protocol or file.question.protocol or "") for file in _wanted(files_of(response, definition))
+        _as_sent(file, protocol or file.question.protocol or "") for file in _wanted(files_of(response, known))
     )
+    if silent.keys() == {question.site for question in questions}:
+        raise next(iter(silent.values()))
     quick: list[SegmentFile] = []
     staged: dict[str, list[int]] = {}
     offline: list[int] = []
     undeliverable: list[tuple[SegmentFile, str]] = []
     parts: list[Part] = []
-    for question, rows in questions_of(response).items():
+    for question, rows in questions.items():
         mine = [file for file in files if file.question is question]
+        if question.site in silent:
+            undeliverable += [(file, f"cannot be had now: {silent[question.site]}".rstrip(".")) for file in mine]
+            continue
         way, why = _way(question, protocol, method, notify)
         _check_site(question, way)
         if way != QUICK:

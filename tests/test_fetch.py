@@ -22,10 +22,11 @@ from astropy.time import Time
 from sunpy.net import Fido
 from sunpy.net import attrs as a
 
+import jsoc_fido
 from jsoc_fido import JSOCClient, JSOCResponse, download, exports, localsite
 from jsoc_fido import site as site_module
 from jsoc_fido.connection import Limits
-from jsoc_fido.exceptions import DataError, ExportError, QueryError, UnsupportedError
+from jsoc_fido.exceptions import DataError, ExportError, QueryError, TransportError, UnsupportedError
 
 EMAIL = "solar@example.com"
 MINUTES = a.Time("2014-01-01T00:00:00", "2014-01-01T00:04:00")
@@ -333,6 +334,30 @@ def test_offline_rows_without_an_address_are_listed(client, offline, archive, tm
     (error,) = results.errors
     assert "is offline and has to be staged: give an e-mail address" in str(error.exception)
     assert "hmi.V_45s[2014.01.01_00:00:45_TAI][2]" in str(error.exception)
+
+
+def test_fido_says_too_what_did_not_come(client, offline, tmp_path, caplog):
+    response = client.search(MINUTES, VELOCITY | EUV)
+    mixed = response[[0, len(response) - 1]]
+    assert len(Fido.fetch(mixed, path=tmp_path, progress=False)) == 1
+    assert "1 of 2 files could not be had" in caplog.text
+    with pytest.raises(ExportError, match=r"1 of 2 files could not be had: .* is offline"):
+        Fido.fetch(mixed, path=tmp_path / "strict", progress=False, strict=True)
+    assert len(list((tmp_path / "strict").iterdir())) == 1
+
+
+def test_a_site_that_is_down_fails_its_own_rows_only(directory, client, velocity, tmp_path):
+    with localsite.running(directory) as other:
+        elsewhere = JSOCClient(other.url).search(MINUTES, EUV)
+    # As in a new process, which knows no series yet.
+    site_module._site_at.cache_clear()
+    results = client.fetch(jsoc_fido.vstack([elsewhere[:2], velocity[:2]]), path=tmp_path, progress=False)
+    assert [Path(path).name[:8] for path in results] == ["hmi.v_45"] * 2
+    for error in results.errors:
+        assert f"cannot be had now: {other.url} could not be reached" in str(error.exception)
+    assert len(results.errors) == 2
+    with pytest.raises(TransportError, match=f"{other.url} could not be reached"):
+        client.fetch(elsewhere, path=tmp_path, progress=False)
 
 
 def test_offline_rows_with_an_address_are_staged(offline, archive, tmp_path, caplog):
