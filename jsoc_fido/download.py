@@ -145,9 +145,8 @@ def keep(stored: Path, target: Path, *, recnum: int | None = None) -> None:
         If it is called a FITS file and is none, not a whole one, or one of another record.
     """
     if target.suffix.lower() == ".fits":
-        fitsfiles.check(stored, with_data=True)
-        found = fitsfiles.recnum(stored) if recnum is not None else None
-        if found is not None and found != recnum:
+        found = fitsfiles.check(stored, with_data=True)
+        if None not in {found, recnum} and found != recnum:
             raise OtherRecordError(
                 f"{target.name} came as record {found}, which has taken the place of record {recnum}; search again."
             )
@@ -369,14 +368,15 @@ async def _deliver(
     """
     url = delivery.url
     try:
-        target, is_there = await asyncio.to_thread(_wanted, delivery, downloader.config.overwrite)
-        if is_there:
-            log.debug("%s is there already", target)
-        else:
-            # What is known needs no thread, and a thread costs more than a small file.
-            url = await asyncio.to_thread(delivery.locate) if delivery.locate else url
-            with _progress(file_pb, token, target) as progress:
-                target = await _bring(delivery, url, target, left, downloader.config, session, progress)
+        with ExitStack() as stack:
+            # One thread for all of it: a thread costs more than a small file.
+            begun = await asyncio.to_thread(_begin, delivery, downloader.config.overwrite, left, stack)
+            url, target = begun.url, begun.target
+            if begun.part is None:
+                log.debug("%s is there already", target)
+            else:
+                with _progress(file_pb, token, target) as progress:
+                    target = await _bring(delivery, begun, begun.part, downloader.config, session, progress)
     except (Exception, asyncio.CancelledError) as err:  # a cancelled download is a failed one, for parfive too
         if delivery.gone and isinstance(err, transfer.RefusedError) and err.is_gone:
             await asyncio.to_thread(delivery.gone)
@@ -385,48 +385,58 @@ async def _deliver(
     return url, str(target)
 
 
-def _wanted(delivery: Delivery, overwrite: bool | str) -> tuple[Path, bool]:
+@dataclass(frozen=True, slots=True)
+class _Begun:
     """
-    Where a file goes, and whether it is there already.
+    A file that is wanted: where it comes from, where it goes, and where it grows; nowhere if it is there already.
+    """
+
+    url: str
+    target: Path
+    part: Path | None
+
+
+def _begin(delivery: Delivery, overwrite: bool | str, left: Leftovers, stack: ExitStack) -> _Begun:
+    """
+    Prepare what a file needs, as long as the stack is open.
     """
     if delivery.problem is not None:
         raise delivery.problem
-    if overwrite == "unique":
-        return Path(replacement_filename(delivery.path)), False
-    return delivery.path, not overwrite and _is_whole(delivery.path, delivery.recnum)
+    target = Path(replacement_filename(delivery.path)) if overwrite == "unique" else delivery.path
+    if not overwrite and _is_whole(target, delivery.recnum):
+        return _Begun(delivery.url, target, None)
+    url = delivery.locate() if delivery.locate else delivery.url
+    return _Begun(url, target, stack.enter_context(growing(target, url, left)))
 
 
-async def _bring(
-    delivery: Delivery, url: str, target: Path, left: Leftovers, config: Any, session: Any, progress: Any
-) -> Path:
+async def _bring(delivery: Delivery, begun: _Begun, part: Path, config: Any, session: Any, progress: Any) -> Path:
     """
     Bring a file, and say where it is.
     """
+    url, target = begun.url, begun.target
     proxy = config.https_proxy if url.startswith("https:") else config.http_proxy
-    with ExitStack() as stack:
-        part = await asyncio.to_thread(stack.enter_context, growing(target, url, left))
-        for last in (False, True):
-            try:
-                async with _turn(delivery.site):
-                    told = await transfer.bring(
-                        session,
-                        url,
-                        part,
-                        delivery.site.limits,
-                        progress=progress,
-                        timeout=config.timeouts,
-                        proxy=proxy,
-                    )
-                if told and delivery.rename and target == delivery.path:
-                    target = delivery.rename(told)
-                await asyncio.to_thread(_finish, delivery, part, target)
-            except (DataError, OSError) as err:
-                # What came is not what it should be: of no use, but perhaps the site had a bad moment.
-                await asyncio.to_thread(part.unlink, missing_ok=True)
-                if last or isinstance(err, OSError | OtherRecordError):
-                    raise
-            else:
-                break
+    for last in (False, True):
+        try:
+            async with _turn(delivery.site):
+                told = await transfer.bring(
+                    session,
+                    url,
+                    part,
+                    delivery.site.limits,
+                    progress=progress,
+                    timeout=config.timeouts,
+                    proxy=proxy,
+                )
+            if told and delivery.rename and target == delivery.path:
+                target = delivery.rename(told)
+            await asyncio.to_thread(_finish, delivery, part, target)
+        except (DataError, OSError) as err:
+            # What came is not what it should be: of no use, but perhaps the site had a bad moment.
+            await asyncio.to_thread(part.unlink, missing_ok=True)
+            if last or isinstance(err, OSError | OtherRecordError):
+                raise
+        else:
+            break
     return target
 
 
@@ -478,8 +488,8 @@ def _is_whole(path: Path, recnum: int | None) -> bool:
         return False
     try:
         if path.suffix.lower() == ".fits":
-            fitsfiles.check(path)
-            if recnum is not None and (found := fitsfiles.recnum(path)) != recnum:
+            found = fitsfiles.check(path)
+            if recnum is not None and found != recnum:
                 what = "has no full header" if found is None else f"is of record {found}, not of {recnum}"
                 log.warning("%s %s; it is fetched anew.", path, what)
                 return False

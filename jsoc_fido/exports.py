@@ -73,6 +73,10 @@ class Order:
     #: Prime keys of the records, where the record set tells their numbers.
     records: tuple[tuple[str, ...], ...] = ()
 
+    def __hash__(self) -> int:
+        # Each file looks its order up, and an order may have ten thousand records.
+        return hash((self.record_set, self.site, self.method, self.protocol))
+
     def __repr__(self) -> str:
         # Without the address: orders are logged.
         return f"<Order {self.record_set} as {self.protocol} by {self.method} from {self.site}>"

@@ -20,7 +20,7 @@ from astropy.io import fits
 
 from jsoc_fido.exceptions import DataError
 
-__all__ = ["GENERATED", "TEXT", "check", "header_bytes", "image_hdu", "recnum", "rewrite", "write_fits"]
+__all__ = ["GENERATED", "TEXT", "check", "header_bytes", "image_hdu", "rewrite", "write_fits"]
 
 #: Cards that an export writes anew each time.
 GENERATED = ("RECNUM", "DRMS_ID", "PRIMARYK", "LICENSE", "HEADSUM", "LONGSTRN", "CHECKSUM", "DATASUM")
@@ -37,15 +37,19 @@ MOST_AXES = 999
 CHUNK = 350 * BLOCK
 
 _END = b"END     "
-#: Column in which values begin.
-_VALUE = 10
-#: Cards that say how the data are stored.
+_END_CARD = re.compile(_END)
+#: Columns of a card that hold its name, and the one in which its value begins.
+_NAME, _VALUE = 8, 10
+#: Cards that say how the data are stored, by their beginnings, and whole.
+_STRUCTURAL = re.compile(rb"BITPIX|NAXIS|PCOUNT|GCOUNT|GROUPS|ZIMAGE")
 _STRUCTURE = re.compile(
     rb"(?P<name>BITPIX|NAXIS\d{0,3}|PCOUNT|GCOUNT|GROUPS|ZIMAGE) *= *(?P<value>[TF]|[+-]?\d{1,18})(?=[ /])"
 )
 #: A number in quotes; nothing between them means that it is not known (FITS standard 4.4.2.7).
+_SUMMED = re.compile(rb"DATASUM")
 _DATASUM = re.compile(rb"DATASUM *= *'? *(?P<sum>[^'/ ]*)")
 #: The number of a record (contract E.4).
+_NUMBERED = re.compile(rb"RECNUM  =")
 _RECNUM = re.compile(rb"RECNUM  = +(?P<number>\d+)")
 #: Codes of digits and letters.
 _ALLOWED = frozenset(map(ord, string.digits + string.ascii_letters))
@@ -117,9 +121,9 @@ def header_bytes(cards: bytes) -> bytes:
     return text.ljust(_in_blocks(len(text)))
 
 
-def check(path: Path, *, with_data: bool = False) -> None:
+def check(path: Path, *, with_data: bool = False) -> int | None:
     """
-    See whether a file is a whole FITS file, without decoding its data.
+    See whether a file is a whole FITS file, without decoding its data, and of which record it says it is.
 
     The sizes of its parts must fit, and the data of each the DATASUM in its header, if it has one. Up to one block of
     anything may follow the last part. If more does, something was added to the file that does not belong to it.
@@ -130,6 +134,11 @@ def check(path: Path, *, with_data: bool = False) -> None:
         The file.
     with_data
         Whether one of its parts must have data, as every file of a record has.
+
+    Returns
+    -------
+    int or None
+        Number of the record that the header of its image tells, None if it tells none.
 
     Raises
     ------
@@ -148,20 +157,8 @@ def check(path: Path, *, with_data: bool = False) -> None:
                     raise DataError(f"{path} is damaged: the data from byte {part.data} on do not fit their DATASUM.")
     except OSError as err:
         raise DataError(f"{path} cannot be read: {err.strerror or err}.") from err
-
-
-def recnum(path: Path) -> int | None:
-    """
-    Number of the record that the header of a file's image tells, None if it tells none.
-
-    Raises
-    ------
-    DataError
-        If it is no whole FITS file.
-    """
-    with path.open("rb") as file:
-        found = [match for part in _parts(file, str(path)) if part.is_image for match in _RECNUM.finditer(part.header)]
-    return int(found[0]["number"]) if found else None
+    cards = (card for part in parts if part.is_image for card in _cards_like(_NUMBERED, part.header))
+    return next((int(match["number"]) for card in cards if (match := _RECNUM.match(card))), None)
 
 
 def write_fits(source: Path | BinaryIO, target: Path, cards: fits.Header | str) -> None:
@@ -185,8 +182,9 @@ def write_fits(source: Path | BinaryIO, target: Path, cards: fits.Header | str) 
     """
     text = cards if isinstance(cards, str) else cards.tostring(endcard=False, padding=False)
     added = text.encode("ascii")
-    names = {_name(card) for card in _cards(added)} | {name.encode("ascii") for name in GENERATED}
-    names -= {b"", *(name.encode("ascii") for name in TEXT)}
+    names = {added[place : place + _NAME] for place in range(0, len(added), CARD)}
+    names |= {name.encode("ascii").ljust(_NAME) for name in GENERATED}
+    names -= {name.encode("ascii").ljust(_NAME) for name in ("", *TEXT)}
     _copy(source, target, lambda stored: _without(stored, names) + added, checksum=True)
 
 
@@ -222,7 +220,7 @@ def rewrite(
         change(cards)
         text: str = cards.tostring(endcard=False, padding=False)
         # A checksum of another header would be wrong; the data are the same.
-        return _without(text.encode("ascii", "replace"), {b"CHECKSUM", *([b"DATASUM"] if checksum else [])})
+        return _without(text.encode("ascii", "replace"), {b"CHECKSUM", *([b"DATASUM "] if checksum else [])})
 
     _copy(source, target, edit, checksum=checksum)
 
@@ -304,7 +302,7 @@ def _read_header(file: BinaryIO, start: int, name: str) -> bytes:
         if len(block) < BLOCK:
             raise DataError(f"{name} is cut short: its header at byte {start} has no end.")
         blocks.append(block)
-        if any(block.startswith(_END, place) for place in range(0, BLOCK, CARD)):
+        if any(match.start() % CARD == 0 for match in _END_CARD.finditer(block)):
             return b"".join(blocks)
     raise DataError(f"{name} is no FITS file: its header at byte {start} has no end in {BLOCK * LONGEST_HEADER} bytes.")
 
@@ -314,8 +312,8 @@ def _part(start: int, header: bytes, name: str) -> _Part:
     Take from a header how many data follow (FITS standard 4.4.1, 6.2 and 7).
     """
     told: dict[bytes, bytes] = {}
-    for place in range(0, len(header), CARD):
-        if match := _STRUCTURE.match(header, place, place + CARD):
+    for card in _cards_like(_STRUCTURAL, header):
+        if match := _STRUCTURE.match(card):
             told.setdefault(match["name"], match["value"])
     try:
         bits, count = int(told[b"BITPIX"]), int(told[b"NAXIS"])
@@ -349,18 +347,25 @@ def _cards(header: bytes) -> Iterator[bytes]:
         yield card
 
 
-def _name(card: bytes) -> bytes:
-    return card[:8].rstrip().upper()
+def _cards_like(beginning: re.Pattern[bytes], header: bytes) -> Iterator[bytes]:
+    """
+    The cards that begin so. Most headers have hundreds of others, which are not looked at one by one.
+    """
+    for match in beginning.finditer(header):
+        if match.start() % CARD == 0:
+            yield header[match.start() : match.start() + CARD]
 
 
 def _without(cards: bytes, names: Container[bytes]) -> bytes:
     """
     Leave out cards of some names, with those that continue them, and blank ones at the end.
+
+    Names are those of cards: in capitals, with blanks behind.
     """
     kept = []
     is_kept = True
     for card in _cards(cards):
-        name = _name(card)
+        name = card[:_NAME].upper()
         is_kept = is_kept if name == b"CONTINUE" else name not in names
         if is_kept:
             kept.append(card)
@@ -373,7 +378,7 @@ def _datasum(header: bytes) -> bytes | None:
     """
     What a header says that the sum of its data is, None if it does not.
     """
-    found = (match["sum"] for card in _cards(header) if (match := _DATASUM.match(card)))
+    found = (match["sum"] for card in _cards_like(_SUMMED, header) if (match := _DATASUM.match(card)))
     return next(found, b"") or None
 
 

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -367,6 +368,7 @@ def _comment(keyword: Keyword, *, missing: bool = False) -> str:
     return _ascii(" ".join(part for part in parts if part))
 
 
+@lru_cache(maxsize=4096)
 def _card(name: str, text: str, comment: str, original: str) -> str:
     """
     A card with as much of its comment as there is room for, and the keyword's own name behind if that differs.

@@ -80,7 +80,7 @@ class Exporter:
     register
         Registered e-mail addresses; None means every valid one.
     staging_time
-        Seconds that a request stays in each pending state.
+        Seconds that a request takes at least.
     limits
         How much may be asked for.
     """
@@ -210,7 +210,7 @@ class Exporter:
             row = self._enqueue(order, digest, requester(address), requester(host) if host else "")
             # A test is told as one, and carried out like any other request.
             status = TEST if flag(parameters, "t") else QUEUED
-            return queued(row, wait=self._estimate(QUEUED), status=status)
+            return queued(row, wait=self._estimate, status=status)
 
     def units(self, parameters: Mapping[str, str], host: str = "") -> dict[str, Any]:
         """
@@ -238,7 +238,7 @@ class Exporter:
         }
         person = requester(parameters.get("notify", ""))
         row = self._enqueue(order, _digest(order), person, requester(host) if host else "", kind="_SU")
-        return queued(row, wait=self._estimate(QUEUED), status=TEST if flag(parameters, "t") else QUEUED)
+        return queued(row, wait=self._estimate, status=TEST if flag(parameters, "t") else QUEUED)
 
     def _record_sets(self, parameters: Mapping[str, str]) -> list[RecordSet]:
         sets = record_sets(parameters.get("ds", ""))
@@ -387,13 +387,14 @@ class Exporter:
             return self._expired(row) if self._has_expired(row) else reply
         if row.status in {QUEUED, RUNNING}:
             # What waits is told as running, whether somebody works on it or not.
-            return unfinished(row, RUNNING, wait=self._estimate(row.status))
+            return unfinished(row, RUNNING, wait=self._estimate)
         if row.status not in {FAILED, TOO_LARGE}:
             return unfinished(row, FAILED, wait=999999, error="Illegal status in export record")
         return unfinished(row, row.status, wait=999999, error=row.error or "RecordSet specified does not exist")
 
-    def _estimate(self, status: int) -> int:
-        return max(1, math.ceil(self.staging_time * (2 if status == QUEUED else 1)))
+    @property
+    def _estimate(self) -> int:
+        return max(1, math.ceil(self.staging_time))
 
     def _is_there(self, row: sa.Row[Any]) -> bool:
         return index_path(self.catalogue, row.sunum).is_file() and not self._has_expired(row)

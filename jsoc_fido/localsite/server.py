@@ -111,7 +111,7 @@ def running(
     delay
         Seconds to wait before each answer, as if the site were far away.
     staging_time
-        Seconds that a request for staging stays in each pending state.
+        Seconds that a request for staging takes at least.
     read_only
         Whether nothing is written: no file is staged then.
     request_log

@@ -34,6 +34,9 @@ NEARLINE = "iris.lev1"
 #: Seconds between two looks for files that nobody may have any more.
 SWEEPING = 3600
 
+#: Part of the time that a request takes in which nobody works on it yet, and it may be cancelled.
+IN_QUEUE = 0.1
+
 DAY = 86400
 
 
@@ -46,7 +49,7 @@ class Workers:
     catalogue
         The site.
     staging_time
-        Seconds that a request stays in each pending state.
+        Seconds that a request takes at least.
     limits
         How large a request may get, and how long its files stay.
     """
@@ -99,7 +102,8 @@ class Workers:
 
     def _carry_out(self, requestid: str) -> None:
         table = schema.requests
-        if self._stopping.wait(self.staging_time):
+        began = time.monotonic()
+        if self._stopping.wait(IN_QUEUE * self.staging_time):
             return
         try:
             mine = table.c.requestid == requestid
@@ -115,7 +119,6 @@ class Workers:
                 return
             # A request that was begun before the site was killed has its storage unit, and perhaps all of its files.
             sunum = row.sunum or self.catalogue.new_units(EXPORTS, 1)[0]
-            began = time.monotonic()
             self._note(requestid, sunum=sunum)
             if row.sunum is None or not index_path(self.catalogue, sunum).is_file():
                 self._stage(row, sunum)

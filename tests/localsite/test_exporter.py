@@ -276,7 +276,7 @@ def test_other_operations(exporter):
 
 
 def test_states(site):
-    exporter = Exporter(site, staging_time=0.3)
+    exporter = Exporter(site, staging_time=0.5)
     exporter.start()
     try:
         reply = ask(exporter)
