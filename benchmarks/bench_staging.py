@@ -83,7 +83,7 @@ def unavoidable(url, requests, path):
     """
     Seconds of one staging for each request, and of the files alone over the one connection that is allowed.
 
-    That the site really writes the files, besides waiting, is not in it.
+    The site writes the files in that time; what it needs beyond it is not in here.
     """
     with measured() as seconds:
         again = JSOCClient(url, EMAIL).get_request([request.id for request in requests], path=path, progress=False)

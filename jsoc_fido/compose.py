@@ -284,21 +284,27 @@ def _skip(sample: float, key: PrimeKey, series: Series) -> str | None:
     A cadence as it stands behind ``@``, None for every record.
     """
     text = f"{sample:.12g}s"
-    if key.slot is None or key.slot.step <= ROUNDING:
-        warn_user(
-            f"Sample: {key.name} of {series.name} lies on no grid; only records at whole multiples of {text} after the "
-            "start will be found."
-        )
+    if key.slot is None:
+        warn_user(_lonely(key, series, text))
         return text
     slots = sample / key.slot.step
     # A cadence below the grid's own means every record; DRMS would divide by zero (contract A.12).
     taken = max(1, key.slot.skip(sample)) if slots > 1 else 1
-    if abs(slots - taken) > 1e-6 * taken:
+    if slots > 1 and key.slot.step <= ROUNDING:
+        warn_user(_lonely(key, series, f"{taken * key.slot.step:g} s"))
+    elif abs(slots - taken) > 1e-6 * taken:
         warn_user(
             f"Sample: {text} is no multiple of the {key.slot.step:g} s between records of {series.name}; there will be "
             f"one every {taken * key.slot.step:g} s."
         )
     return text if slots > 1 else None
+
+
+def _lonely(key: PrimeKey, series: Series, step: str) -> str:
+    return (
+        f"Sample: {key.name} of {series.name} lies on no grid; only records at whole multiples of {step} after the "
+        "start will be found."
+    )
 
 
 def _wavelength_key(series: Series) -> PrimeKey | Keyword:

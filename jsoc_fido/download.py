@@ -368,15 +368,14 @@ async def _deliver(
     """
     url = delivery.url
     try:
-        with ExitStack() as stack:
-            # One thread for all of it: a thread costs more than a small file.
-            begun = await asyncio.to_thread(_begin, delivery, downloader.config.overwrite, left, stack)
-            url, target = begun.url, begun.target
-            if begun.part is None:
-                log.debug("%s is there already", target)
-            else:
+        target, is_there = await _wanted(delivery, downloader.config.overwrite)
+        if is_there:
+            log.debug("%s is there already", target)
+        else:
+            with ExitStack() as stack:
+                url, part = await asyncio.to_thread(_begin, delivery, target, left, stack)
                 with _progress(file_pb, token, target) as progress:
-                    target = await _bring(delivery, begun, begun.part, downloader.config, session, progress)
+                    target = await _bring(delivery, url, part, target, downloader.config, session, progress)
     except (Exception, asyncio.CancelledError) as err:  # a cancelled download is a failed one, for parfive too
         if delivery.gone and isinstance(err, transfer.RefusedError) and err.is_gone:
             await asyncio.to_thread(delivery.gone)
@@ -385,35 +384,33 @@ async def _deliver(
     return url, str(target)
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
+async def _wanted(delivery: Delivery, overwrite: bool | str) -> tuple[Path, bool]:
     """
-    A file that is wanted: where it comes from, where it goes, and where it grows; nowhere if it is there already.
-    """
-
-    url: str
-    target: Path
-    part: Path | None
-
-
-def _begin(delivery: Delivery, overwrite: bool | str, left: Leftovers, stack: ExitStack) -> _Begun:
-    """
-    Prepare what a file needs, as long as the stack is open.
+    Where a file goes, and whether it is there already.
     """
     if delivery.problem is not None:
         raise delivery.problem
-    target = Path(replacement_filename(delivery.path)) if overwrite == "unique" else delivery.path
-    if not overwrite and _is_whole(target, delivery.recnum):
-        return _Begun(delivery.url, target, None)
+    if overwrite == "unique":
+        return Path(replacement_filename(delivery.path)), False
+    # A thread costs more than a small file, and most files are not there.
+    is_there = not overwrite and delivery.path.exists()
+    return delivery.path, is_there and await asyncio.to_thread(_is_whole, delivery.path, delivery.recnum)
+
+
+def _begin(delivery: Delivery, target: Path, left: Leftovers, stack: ExitStack) -> tuple[str, Path]:
+    """
+    Where a file comes from, and where it grows, as long as the stack is open.
+    """
     url = delivery.locate() if delivery.locate else delivery.url
-    return _Begun(url, target, stack.enter_context(growing(target, url, left)))
+    return url, stack.enter_context(growing(target, url, left))
 
 
-async def _bring(delivery: Delivery, begun: _Begun, part: Path, config: Any, session: Any, progress: Any) -> Path:
+async def _bring(
+    delivery: Delivery, url: str, part: Path, target: Path, config: Any, session: Any, progress: Any
+) -> Path:
     """
     Bring a file, and say where it is.
     """
-    url, target = begun.url, begun.target
     proxy = config.https_proxy if url.startswith("https:") else config.http_proxy
     for last in (False, True):
         try:

@@ -116,7 +116,7 @@ class Fetch:
             lost = [delivery for delivery in deliveries if delivery.path not in self.came]
             if not lost:
                 journal.end(job.job)
-            _report(downloads.errors(results, lost), len(list(deliveries)), strict=strict, alone=wait)
+            _report(downloads.errors(results, lost), len(list(deliveries)), strict=strict, alone=wait and not results)
 
         where = {site(question.site) for question in files.questions_of(self.response)}
         results = download(deliveries, where, downloader, wait=wait, came=self.came, finish=finish)
@@ -203,7 +203,7 @@ def _report(errors: Sequence[Exception], asked: int, *, strict: bool, alone: boo
     if not errors:
         return
     message = f"{len(errors)} of {asked} files could not be had"
-    if alone and len(errors) == asked and all(isinstance(error, ExportError) for error in errors):
+    if alone and all(isinstance(error, ExportError) for error in errors):
         raise errors[0]
     log.warning("%s; fetch the rows again to try those once more. %s", message, errors[0])
     if strict:

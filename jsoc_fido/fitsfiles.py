@@ -20,7 +20,7 @@ from astropy.io import fits
 
 from jsoc_fido.exceptions import DataError
 
-__all__ = ["GENERATED", "TEXT", "check", "header_bytes", "image_hdu", "rewrite", "write_fits"]
+__all__ = ["GENERATED", "TEXT", "check", "has_compressed_reals", "header_bytes", "image_hdu", "rewrite", "write_fits"]
 
 #: Cards that an export writes anew each time.
 GENERATED = ("RECNUM", "DRMS_ID", "PRIMARYK", "LICENSE", "HEADSUM", "LONGSTRN", "CHECKSUM", "DATASUM")
@@ -51,6 +51,9 @@ _DATASUM = re.compile(rb"DATASUM *= *'? *(?P<sum>[^'/ ]*)")
 #: The number of a record (contract E.4).
 _NUMBERED = re.compile(rb"RECNUM  =")
 _RECNUM = re.compile(rb"RECNUM  = +(?P<number>\d+)")
+#: A compressed image by Rice's method, and one of real numbers.
+_COMPRESSED = re.compile(rb"ZCMPTYPE|ZBITPIX")
+_RICE, _REALS = re.compile(rb"ZCMPTYPE= *'RICE_"), re.compile(rb"ZBITPIX *= *-")
 #: Codes of digits and letters.
 _ALLOWED = frozenset(map(ord, string.digits + string.ascii_letters))
 
@@ -159,6 +162,21 @@ def check(path: Path, *, with_data: bool = False) -> int | None:
         raise DataError(f"{path} cannot be read: {err.strerror or err}.") from err
     cards = (card for part in parts if part.is_image for card in _cards_like(_NUMBERED, part.header))
     return next((int(match["number"]) for card in cards if (match := _RECNUM.match(card))), None)
+
+
+def has_compressed_reals(path: Path) -> bool:
+    """
+    Whether a file has an image of real numbers that is compressed by Rice's method, which loses some of their digits.
+
+    Raises
+    ------
+    DataError
+        If it is no whole FITS file.
+    """
+    with path.open("rb") as file:
+        images = [part for part in _parts(file, str(path)) if part.is_image]
+    cards = [card for part in images for card in _cards_like(_COMPRESSED, part.header)]
+    return all(any(map(pattern.match, cards)) for pattern in (_RICE, _REALS))
 
 
 def write_fits(source: Path | BinaryIO, target: Path, cards: fits.Header | str) -> None:
@@ -301,9 +319,11 @@ def _read_header(file: BinaryIO, start: int, name: str) -> bytes:
         block = file.read(BLOCK)
         if len(block) < BLOCK:
             raise DataError(f"{name} is cut short: its header at byte {start} has no end.")
+        ends = (match.end() for match in _END_CARD.finditer(block) if match.start() % CARD == 0)
+        if end := next(ends, None):
+            # What stands behind END means nothing.
+            return b"".join([*blocks, block[:end].ljust(BLOCK)])
         blocks.append(block)
-        if any(match.start() % CARD == 0 for match in _END_CARD.finditer(block)):
-            return b"".join(blocks)
     raise DataError(f"{name} is no FITS file: its header at byte {start} has no end in {BLOCK * LONGEST_HEADER} bytes.")
 
 

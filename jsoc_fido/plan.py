@@ -181,10 +181,11 @@ def make(
     parts: list[Part] = []
     for question, rows in questions.items():
         mine = [file for file in files if file.question is question]
+        way, why = _way(question, protocol, method, notify)
         if question.site in silent:
             undeliverable += [(file, f"cannot be had now: {silent[question.site]}".rstrip(".")) for file in mine]
+            parts.append(_part(way, question, mine, response, "The site does not answer now."))
             continue
-        way, why = _way(question, protocol, method, notify)
         _check_site(question, way)
         if way != QUICK:
             staged.setdefault(way, []).extend(rows.tolist())

@@ -30,6 +30,7 @@ from jsoc_fido.exceptions import (
     NotExportedError,
     NotRegisteredError,
     QueryError,
+    ServerError,
 )
 from jsoc_fido.site import _site_at
 
@@ -405,6 +406,11 @@ def test_wrong_things_are_named(client, call, message):
     table = client.search(MINUTES, VELOCITY)
     with pytest.raises(QueryError, match=message):
         call(client, table)
+
+
+def test_a_bad_pattern_is_the_sites_word(client):
+    with pytest.raises(ServerError, match=r"'\['.*Is that a regular expression"):
+        client.series("[")
 
 
 def test_options_without_meaning_are_said(client, tmp_path):

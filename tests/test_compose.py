@@ -162,8 +162,11 @@ def test_a_sample_without_a_grid_is_told():
 
 
 def test_a_sample_on_a_grid_that_only_rounds_is_told():
-    with pytest.warns(SunpyUserWarning, match="T_REC of aia.lev1 lies on no grid"):
-        assert ask("aia.lev1", HOUR, a.Sample(1 * u.min)).endswith("@60s]")
+    with pytest.warns(SunpyUserWarning, match=r"T_REC of aia.lev1 lies on no grid; .* multiples of 3 s"):
+        assert ask("aia.lev1", HOUR, a.Sample(2.5 * u.s)).endswith("@2.5s]")
+    assert "@" not in ask("aia.lev1", HOUR, a.Sample(1 * u.s))
+    with pytest.warns(SunpyUserWarning, match="one every 1 s"):
+        assert "@" not in ask("aia.lev1", HOUR, a.Sample(0.4 * u.s))
 
 
 def test_a_prime_key_takes_quantities():

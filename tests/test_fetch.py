@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import astropy.units as u
 import numpy as np
@@ -346,6 +347,17 @@ def test_fido_says_too_what_did_not_come(client, offline, tmp_path, caplog):
     assert len(list((tmp_path / "strict").iterdir())) == 1
 
 
+def test_what_others_asked_of_a_downloader_is_not_lost(client, offline, archive, tmp_path):
+    downloader = parfive.Downloader(progress=False)
+    downloader.enqueue_file(f"{archive.url}/", path=tmp_path, filename="page.html")
+    gone = client.search(MINUTES, VELOCITY)[:1]
+    results = client.fetch(gone, path=tmp_path, downloader=downloader, protocol="fits", notify=EMAIL)
+    assert [Path(path).name for path in results] == ["page.html"]
+    assert len(results.errors) == 1
+    with pytest.raises(ExportError, match="offline"):
+        client.fetch(gone, path=tmp_path, progress=False, protocol="fits", notify=EMAIL)
+
+
 def test_a_site_that_is_down_fails_its_own_rows_only(directory, client, velocity, tmp_path):
     with localsite.running(directory) as other:
         elsewhere = JSOCClient(other.url).search(MINUTES, EUV)
@@ -358,6 +370,24 @@ def test_a_site_that_is_down_fails_its_own_rows_only(directory, client, velocity
     assert len(results.errors) == 2
     with pytest.raises(TransportError, match=f"{other.url} could not be reached"):
         client.fetch(elsewhere, path=tmp_path, progress=False)
+
+
+def test_a_site_that_was_down_is_asked_again(directory, client, velocity, tmp_path, monkeypatch):
+    """
+    What the rows of each site need is in the journal: here, that one of them processes its files.
+    """
+    monkeypatch.setenv("JSOC_FIDO_STATE", str(tmp_path / "state"))
+    words = EUV, a.jsoc.Process("rebin", scale=0.5), a.jsoc.Notify(EMAIL)
+    with localsite.running(directory, staging_time=0) as other:
+        elsewhere = JSOCClient(other.url).search(MINUTES, *words)
+    site_module._site_at.cache_clear()
+    both = jsoc_fido.vstack([elsewhere[:1], velocity[:1]])
+    assert client.fetch(both, path=tmp_path, dry_run=True)["Note"][0].startswith("The site does not answer now.")
+    assert len(client.fetch(both, path=tmp_path / "files", progress=False)) == 1
+    with localsite.running(directory, port=urlsplit(other.url).port, staging_time=0):
+        results = client.resume(notify=EMAIL, progress=False)
+    assert not results.errors
+    assert [".rebin-" in path for path in results] == [True, False]
 
 
 def test_offline_rows_with_an_address_are_staged(offline, archive, tmp_path, caplog):

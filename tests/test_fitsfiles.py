@@ -1,5 +1,6 @@
 import contextlib
 import io
+import itertools
 import os
 import tracemalloc
 from pathlib import Path
@@ -286,6 +287,23 @@ def test_whole_files(kind, checksum, tmp_path):
     path = tmp_path / "file.fits"
     fits.HDUList(FILES[kind]()[0]).writeto(path, checksum=checksum)
     fitsfiles.check(path)
+
+
+def test_what_stands_behind_the_end_of_a_header_means_nothing(tmp_path):
+    path = tmp_path / "file.fits"
+    fits.PrimaryHDU(np.ones((8, 8))).writeto(path)
+    content = path.read_bytes()
+    told = b"DATASUM = '12345   '".ljust(80) + b"RECNUM  =                    7".ljust(80)
+    place = content.index(b"END" + b" " * 77) + 80
+    path.write_bytes(content[:place] + told + content[place + len(told) :])
+    assert fitsfiles.check(path) is None
+
+
+def test_reals_that_are_compressed_by_rice(tmp_path):
+    for method, kind in itertools.product(("RICE_1", "GZIP_1"), ("int32", "float32")):
+        path = tmp_path / f"{method}{kind}.fits"
+        fits.CompImageHDU(np.ones((8, 8), kind), compression_type=method).writeto(path)
+        assert fitsfiles.has_compressed_reals(path) == ((method, kind) == ("RICE_1", "float32"))
 
 
 def test_whole_files_of_other_kinds(tmp_path):

@@ -178,12 +178,6 @@ def test_a_refused_record_set_is_the_sites_own_words(local_site):
         site(local_site.url).records("hmi.v_45s[nonsense", keys=("T_REC",), segments=())
 
 
-def test_a_refused_pattern_is_told():
-    refused = answering(http(b'{"status": 1, "errmsg": "invalid regular expression"}'))
-    with refused as (url, _), pytest.raises(ServerError, match=r"refused to list the series like 'hmi': .*status=1"):
-        site(url).series("hmi")
-
-
 def test_long_questions_go_as_post(local_site):
     where = site(local_site.url)
     listed = ",".join(f"#{number}" for number in range(1, 600))

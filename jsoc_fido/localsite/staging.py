@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.io import fits
 
 from jsoc_fido import headers, subsets
 from jsoc_fido.exceptions import DataError, ExportError
-from jsoc_fido.fitsfiles import image_hdu
+from jsoc_fido.fitsfiles import has_compressed_reals
 from jsoc_fido.localsite.catalogue import STORAGE, Catalogue
 from jsoc_fido.localsite.filenames import FileNames
 from jsoc_fido.localsite.keywords import Keywords
@@ -191,7 +190,6 @@ def _write_batch(
     listing = _KeywordList(table) if keywords is None else None
     table.read()
     stored = {name: maker()["values"] for name, maker in paths.items()}
-    seen: set[str] = set()
     for place, (recnum, record) in enumerate(zip(numbers(), records(), strict=True)):
         for segment, files in stored.items():
             if is_stopping():
@@ -206,9 +204,9 @@ def _write_batch(
             _check_is_new(target, job)
             if keywords is not None and keywords.is_image(segment):
                 headers.write_fits(source, target, keywords.cards(place, segment, recnum))
-                if segment not in seen:
-                    seen.add(segment)
-                    _check_compression(target)
+                if has_compressed_reals(target):
+                    # DRMS refuses it too (contract E.1).
+                    raise DataError("Cannot export Rice-compressed floating-point images.")
             else:
                 _copy(source, target)
             result.add(label, target.name)
@@ -316,16 +314,6 @@ def _check_is_new(target: Path, job: Job) -> None:
         raise DataError(
             f"Two files would be named {target.name}; the format {job.filename_format!r} must tell them apart."
         )
-
-
-def _check_compression(path: Path) -> None:
-    """
-    Refuse what DRMS does (contract E.1). All files of a segment are stored in the same way.
-    """
-    with fits.open(path, disable_image_compression=True) as hdus:
-        header = image_hdu(hdus).header
-    if header.get("ZCMPTYPE", "").startswith("RICE") and header["ZBITPIX"] < 0:
-        raise DataError("Cannot export Rice-compressed floating-point images.")
 
 
 def _copy(source: Path, target: Path) -> None:

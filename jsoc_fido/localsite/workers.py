@@ -49,7 +49,7 @@ class Workers:
     catalogue
         The site.
     staging_time
-        Seconds that a request takes at least.
+        Seconds that a request takes at least. It can be cancelled in the first tenth of them.
     limits
         How large a request may get, and how long its files stay.
     """
