@@ -7,9 +7,9 @@ import os
 import drms.config
 import pytest
 from astropy.utils import iers
-from drms.config import ServerConfig
 
 from jsoc_fido import localsite
+from jsoc_fido import site as site_module
 
 EMAIL = "solar@example.com"
 
@@ -69,16 +69,7 @@ def sunpys_client(monkeypatch):
     from sunpy.net.jsoc import JSOCClient
 
     def make(url):
-        server = ServerConfig(
-            name="JSOC",
-            cgi_baseurl=f"{url}/cgi-bin/ajax/",
-            cgi_show_series="show_series",
-            cgi_jsoc_info="jsoc_info",
-            cgi_jsoc_fetch="jsoc_fetch",
-            cgi_check_address="checkAddress.sh",
-            http_download_baseurl=f"{url}/",
-        )
-        monkeypatch.setitem(drms.config._server_configs, "jsoc", server)
+        monkeypatch.setitem(drms.config._server_configs, "jsoc", site_module.site(url).server)
         return JSOCClient()
 
     return make

@@ -34,6 +34,7 @@ from jsoc_fido import (
     flarecast,  # noqa: F401 - another kind of site
     lookups,
     plan,
+    remote,
     staging,
 )
 from jsoc_fido.exceptions import ExportError, JSOCError, QueryError, TransportError, UnsupportedError
@@ -262,9 +263,9 @@ class JSOCClient(BaseClient):
         named = {
             (file.record or file.url, file.name): (exports.site_of(request), file)
             for request in found
-            for file in download.remote_files(request)
+            for file in remote.remote_files(request)
         }
-        paths = download.targets([file for _, file in named.values()], path)
+        paths = remote.targets([file for _, file in named.values()], path)
         deliveries = [
             download.Delivery(where, file.url, target)
             for (where, file), target in zip(named.values(), paths, strict=True)

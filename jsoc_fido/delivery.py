@@ -12,11 +12,12 @@ from pathlib import Path
 from astropy.table import MaskedColumn
 
 from jsoc_fido import download, names, quick, recordset
-from jsoc_fido.download import Delivery, RemoteFile
+from jsoc_fido.download import Delivery
 from jsoc_fido.exceptions import DataError, JSOCError, QueryError
 from jsoc_fido.exports import Order
 from jsoc_fido.files import Definitions, Identity, SegmentFile, State
 from jsoc_fido.plan import Plan
+from jsoc_fido.remote import RemoteFile, remote_files
 from jsoc_fido.response import JSOCResponse
 from jsoc_fido.site import site
 from jsoc_fido.staging import Staging, digest
@@ -159,7 +160,7 @@ class _Claims:
         requests = self._staging.requests(self._order)
         with self._sorting:
             if self._urls is None:
-                remotes = [remote for request in requests for remote in download.remote_files(request)]
+                remotes = [remote for request in requests for remote in remote_files(request)]
                 claimed = ((_claimed(remote, self._files), remote.url) for remote in remotes)
                 self._urls = {file.identity: url for file, url in claimed if file is not None}
         if file.identity not in self._urls:
@@ -187,7 +188,7 @@ class _Claims:
             raise DataError(
                 f"The site made {len(requests)} archives; get them with client.get_request({names_of_all})."
             )
-        return download.remote_files(requests[0])[0].url
+        return remote_files(requests[0])[0].url
 
 
 def with_paths(response: JSOCResponse, plan: Plan, paths: Paths, came: Mapping[Path, Path]) -> JSOCResponse:

@@ -8,122 +8,25 @@ gets its own name. What fails is listed in the result and leaves nothing behind.
 import asyncio
 import logging
 import os
-import signal
-import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
 
-import drms
 import parfive
 from filelock import BaseFileLock, Timeout
 from parfive.utils import FailedDownload, replacement_filename
 
-from jsoc_fido import fitsfiles, names, transfer, turns
-from jsoc_fido.config import download_folder
-from jsoc_fido.connection import Limits
-from jsoc_fido.exceptions import DataError, JSOCError
-from jsoc_fido.exports import site_of
+from jsoc_fido import fitsfiles, transfer, turns
+from jsoc_fido.exceptions import DataError
 from jsoc_fido.growing import Leftovers, growing
-from jsoc_fido.series import Series
 from jsoc_fido.site import Site
-from jsoc_fido.steps import MOVIES, read_protocol
 
-__all__ = [
-    "Delivery",
-    "OtherRecordError",
-    "RemoteFile",
-    "afterwards",
-    "be_polite",
-    "check_folders",
-    "claim",
-    "enqueue",
-    "errors",
-    "keep",
-    "remote_files",
-    "targets",
-]
+__all__ = ["Delivery", "OtherRecordError", "check_folders", "enqueue", "keep"]
 
 log = logging.getLogger(__name__)
-
-#: What parfive catches.
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """
-    A file of a staged request: where it is, what it shall be called, and the record it belongs to.
-    """
-
-    url: str
-    name: str
-    record: str
-
-
-def remote_files(request: drms.ExportRequest) -> list[RemoteFile]:
-    """
-    List the files of a finished request.
-
-    Parameters
-    ----------
-    request
-        A finished request.
-
-    Raises
-    ------
-    DataError
-        If the site names a file in a way that is no file name.
-    """
-    rows = list(request.urls.itertuples())
-    if read_protocol(str(request.protocol or ""))[0] in MOVIES:
-        # The frames, which come after the movie (contract B.15), are there for the site's own use.
-        rows = rows[:1]
-    if request.method != "url_quick":
-        return [RemoteFile(row.url, names.safe_name(row.filename), row.record or "") for row in rows]
-    # The paths are those of the site's storage, where many files have the same name.
-    return [RemoteFile(row.url, _name_of(row, site_of(request).definition), row.record) for row in rows]
-
-
-def _name_of(row: Any, definition: Callable[[str], Series]) -> str:
-    series = str(row.record or "").partition("[")[0].strip()
-    return names.file_name(definition(series), row.record, row.filename) if series else names.safe_name(row.filename)
-
-
-def targets(files: Sequence[RemoteFile], path: str | Path | None) -> list[Path]:
-    """
-    Say where each file goes.
-
-    Parameters
-    ----------
-    files
-        What will be downloaded.
-    path
-        A folder, or a template in which ``{file}`` is the name of the file. Without it, sunpy's download folder.
-
-    Raises
-    ------
-    QueryError
-        If the template has other names.
-    DataError
-        If two files would get the same path.
-    """
-    template = names.template(path if path is not None else download_folder())
-    taken: dict[Path, RemoteFile] = {}
-    result = []
-    for file in files:
-        target = names.fill(template, file.name, {})
-        other = taken.setdefault(target, file)
-        if other.url != file.url:
-            raise DataError(
-                f"Two files would both be {target}: {other.record} and {file.record}. Put {{file}} into the path."
-            )
-        result.append(target)
-    return result
 
 
 def keep(stored: Path, target: Path, *, recnum: int | None = None) -> None:
@@ -215,120 +118,6 @@ def check_folders(paths: Iterable[Path]) -> None:
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
             reason = "it may not be written" if there.is_dir() else "it is a file"
             raise DataError(f"Files cannot be put into {folder}: of {there}, {reason}. Give another path.")
-
-
-def claim(downloader: parfive.Downloader, deliveries: Iterable[Delivery]) -> None:
-    """
-    Make sure that no two files of a downloader, which may bring those of several tables, get the same path.
-
-    Raises
-    ------
-    DataError
-        If two would.
-    """
-    taken = _claimed.setdefault(downloader, {})
-    for delivery in deliveries:
-        other = taken.setdefault(delivery.path, delivery)
-        is_same = other.url == delivery.url or (
-            other.site is delivery.site and other.recnum is not None and other.recnum == delivery.recnum
-        )
-        if not is_same:
-            raise DataError(
-                f"Two files would both be {delivery.path}: {other.url} and {delivery.url}. Fetch the tables one by "
-                "one, each into a path of its own."
-            )
-
-
-#: What downloaders bring, by its place.
-_claimed: WeakKeyDictionary[parfive.Downloader, dict[Path, Delivery]] = WeakKeyDictionary()
-
-
-def errors(results: parfive.Results, lost: Iterable[Delivery]) -> list[Exception]:
-    """
-    Why files did not come, of all that a downloader tried; not those that it did not try in the end.
-    """
-    mine = {id(delivery) for delivery in lost}
-    found = ((getattr(error.filepath_partial, "args", ()), error.exception) for error in results.errors)
-    return [
-        exception
-        for args, exception in found
-        if args and id(args[0]) in mine and not isinstance(exception, asyncio.CancelledError)
-    ]
-
-
-def be_polite(downloader: parfive.Downloader, limits: Limits) -> None:
-    """
-    Hold a downloader, whoever made it, to what a site allows, and let it give Ctrl-C back to Python when it is done.
-    """
-    # Fido makes one with five connections and five splits for clients that it does not know.
-    downloader.config.max_conn = min(downloader.config.max_conn, limits.connections)
-    if downloader not in _tidied:
-        _tidied.add(downloader)
-        _tidy(downloader)
-
-
-#: Downloaders that already clean up behind them.
-_tidied: WeakSet[parfive.Downloader] = WeakSet()
-
-
-def afterwards(downloader: parfive.Downloader, finish: Callable[[parfive.Results], None]) -> None:
-    """
-    Call a function with the results when a downloader, whose download someone else may start, is done.
-    """
-    _afterwards.setdefault(downloader, []).append(finish)
-
-
-#: What is to be done when downloaders are done.
-_afterwards: WeakKeyDictionary[parfive.Downloader, list[Callable[[parfive.Results], None]]] = WeakKeyDictionary()
-
-
-def _tidy(downloader: parfive.Downloader) -> None:
-    """
-    Let a downloader close its event loop and give the signals back.
-
-    parfive makes a loop for each download, lets it catch Ctrl-C, and leaves both so; Ctrl-C would then reach nobody.
-    """
-    download, run_download = downloader.download, downloader.run_download
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    async def run_and_tell() -> parfive.Results:
-        loops.append(asyncio.get_running_loop())
-        return await run_download()
-
-    def download_and_tidy() -> parfive.Results:
-        catches = threading.current_thread() is threading.main_thread()
-        before = {number: signal.getsignal(number) for number in SIGNALS} if catches else {}
-        results = parfive.Results()
-        failures: list[JSOCError] = []
-        try:
-            results = download()
-            interrupted = [error for error in results.errors if isinstance(error.exception, asyncio.CancelledError)]
-            if interrupted:
-                log.warning(
-                    "Interrupted: %d files came, %d did not. Fetch the rows again, or use client.resume() or "
-                    "'jsoc-fido fetch --resume', to go on.",
-                    len(results),
-                    len(results.errors),
-                )
-                raise KeyboardInterrupt
-        finally:
-            for finish in _afterwards.pop(downloader, ()):
-                try:
-                    finish(results)
-                except JSOCError as err:
-                    failures.append(err)
-            for loop in loops:
-                for number in before if os.name != "nt" else ():
-                    loop.remove_signal_handler(number)
-                loop.close()
-            loops.clear()
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        if failures:
-            raise failures[0]
-        return results
-
-    downloader.run_download, downloader.download = run_and_tell, download_and_tidy
 
 
 def enqueue(

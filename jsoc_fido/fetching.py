@@ -14,7 +14,7 @@ from typing import Any
 
 import parfive
 
-from jsoc_fido import delivery, files, names
+from jsoc_fido import delivery, downloaders, files, names
 from jsoc_fido import download as downloads
 from jsoc_fido.download import Delivery
 from jsoc_fido.exceptions import ExportError, TransportError
@@ -103,7 +103,7 @@ class Fetch:
         announcer = Announcer(_bar(downloader), len(orders))
         queue = Staging(orders, timeout=timeout, journal=journal, announcer=announcer)
         deliveries = delivery.prepare(self.plan, self.paths, names.template(self.path), definition, queue)
-        downloads.claim(downloader, deliveries)
+        downloaders.claim(downloader, deliveries)
         if not downloader.config.overwrite:
             for order, paths in deliveries.by_order.items():
                 if all(path.exists() for path in paths):
@@ -116,7 +116,7 @@ class Fetch:
             lost = [delivery for delivery in deliveries if delivery.path not in self.came]
             if not lost:
                 journal.end(job.job)
-            _report(downloads.errors(results, lost), len(list(deliveries)), strict=strict, alone=wait and not results)
+            _report(downloaders.errors(results, lost), len(list(deliveries)), strict=strict, alone=wait and not results)
 
         where = {site(question.site) for question in files.questions_of(self.response)}
         results = download(deliveries, where, downloader, wait=wait, came=self.came, finish=finish)
@@ -189,10 +189,10 @@ def download(
         Called with the results when the downloader is done.
     """
     for place in where:
-        downloads.be_polite(downloader, place.limits)
+        downloaders.be_polite(downloader, place.limits)
     downloads.enqueue(downloader, deliveries, came)
     if finish is not None:
-        downloads.afterwards(downloader, finish)
+        downloaders.afterwards(downloader, finish)
     return downloader.download() if wait and downloader.queued_downloads else parfive.Results()
 
 

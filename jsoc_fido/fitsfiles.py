@@ -7,28 +7,25 @@ import os
 import re
 import secrets
 import shutil
-import string
 from collections.abc import Callable, Container, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 from astropy.io import fits
 
+from jsoc_fido.checksums import add, with_checksums
 from jsoc_fido.exceptions import DataError
+from jsoc_fido.fitscards import BLOCK, CARD, header_bytes, in_blocks
 
-__all__ = ["GENERATED", "TEXT", "check", "has_compressed_reals", "header_bytes", "image_hdu", "rewrite", "write_fits"]
+__all__ = ["GENERATED", "TEXT", "check", "has_compressed_reals", "image_hdu", "rewrite", "write_fits"]
 
 #: Cards that an export writes anew each time.
 GENERATED = ("RECNUM", "DRMS_ID", "PRIMARYK", "LICENSE", "HEADSUM", "LONGSTRN", "CHECKSUM", "DATASUM")
 #: Cards of text, of which there may be any number.
 TEXT = ("COMMENT", "HISTORY")
 
-#: Bytes of a FITS block, and of a card.
-BLOCK, CARD = 2880, fits.Card.length
 #: No header is longer than this many blocks (36000 cards); what only looks like a header may never end.
 LONGEST_HEADER = 1000
 #: The standard allows no more.
@@ -54,8 +51,6 @@ _RECNUM = re.compile(rb"RECNUM  = +(?P<number>\d+)")
 #: A compressed image by Rice's method, and one of real numbers.
 _COMPRESSED = re.compile(rb"ZCMPTYPE|ZBITPIX")
 _RICE, _REALS = re.compile(rb"ZCMPTYPE= *'RICE_"), re.compile(rb"ZBITPIX *= *-")
-#: Codes of digits and letters.
-_ALLOWED = frozenset(map(ord, string.digits + string.ascii_letters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +104,6 @@ def image_hdu(hdus: fits.HDUList) -> fits.hdu.base.ExtensionHDU | fits.PrimaryHD
         if hdu.header.get("ZIMAGE"):
             return hdu
     raise DataError(f"{hdus.filename() or 'The file'} holds no image.")
-
-
-def header_bytes(cards: bytes) -> bytes:
-    """
-    Cards as they stand in a file: with END, and blanks up to the end of the block.
-
-    Parameters
-    ----------
-    cards
-        The cards, 80 bytes each.
-    """
-    text = cards + b"END".ljust(CARD)
-    return text.ljust(_in_blocks(len(text)))
 
 
 def check(path: Path, *, with_data: bool = False) -> int | None:
@@ -256,7 +238,7 @@ def _copy(source: Path | BinaryIO, target: Path, edit: Callable[[bytes], bytes],
             if part is None:
                 raise DataError(f"{name} holds no image.")
             cards = edit(b"".join(_cards(part.header)))
-            header = _with_checksums(cards, _sum(file, part)) if checksum else header_bytes(cards)
+            header = with_checksums(cards, _sum(file, part)) if checksum else header_bytes(cards)
             with temporary.open("xb") as copy:
                 file.seek(0)
                 copy.write(file.read(part.start))
@@ -349,11 +331,7 @@ def _part(start: int, header: bytes, name: str) -> _Part:
         axes = axes[1:]
     size = abs(bits) // 8 * groups * (extra + math.prod(axes)) if axes else 0
     is_image = told.get(b"ZIMAGE") == b"T" or (bool(axes) and (not start or header[_VALUE:].startswith(b"'IMAGE ")))
-    return _Part(start, header, _in_blocks(size), is_image)
-
-
-def _in_blocks(size: int) -> int:
-    return -(-size // BLOCK) * BLOCK
+    return _Part(start, header, in_blocks(size), is_image)
 
 
 def _cards(header: bytes) -> Iterator[bytes]:
@@ -409,50 +387,5 @@ def _sum(file: BinaryIO, part: _Part) -> int:
     file.seek(part.data)
     total = 0
     for left in range(part.size, 0, -CHUNK):
-        total = _add(total, file.read(min(CHUNK, left)))
+        total = add(total, file.read(min(CHUNK, left)))
     return total
-
-
-def _add(total: int, data: bytes) -> int:
-    """
-    Add the 32-bit words of some data to a sum in ones' complement.
-    """
-    total += int(np.frombuffer(data, dtype=">u4").sum(dtype=np.uint64))
-    while total >> 32:
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-    return total
-
-
-def _with_checksums(cards: bytes, datasum: int) -> bytes:
-    """
-    A header with the sums of its data and of all of it, itself included.
-    """
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    told = f"{f'DATASUM = {chr(39)}{datasum}{chr(39)}':30} / data unit checksum updated {now}".encode("ascii")
-    header = header_bytes(cards + _checksum_card("0" * 16, now) + told.ljust(CARD))
-    code = _encoded(0xFFFFFFFF - _add(datasum, header))
-    return header_bytes(cards + _checksum_card(code, now) + told.ljust(CARD))
-
-
-def _checksum_card(code: str, now: str) -> bytes:
-    return f"CHECKSUM= '{code}'   / HDU checksum updated {now}".encode("ascii").ljust(CARD)
-
-
-def _encoded(number: int) -> str:
-    """
-    A checksum as sixteen letters and digits, whose own sum is the number (FITS standard, appendix J).
-    """
-    columns = []
-    for byte in number.to_bytes(4, "big"):
-        quotient, remainder = divmod(byte, 4)
-        quotient += ord("0")
-        column = [quotient + remainder, quotient, quotient, quotient]
-        for pair in (0, 2):
-            # Keep the sum of the pair, and make letters or digits of both.
-            while not {column[pair], column[pair + 1]} <= _ALLOWED:
-                column[pair] += 1
-                column[pair + 1] -= 1
-        columns.append(column)
-    code = "".join(chr(column[row]) for row in range(4) for column in columns)
-    # The value of the card begins in the last byte of a word.
-    return code[-1] + code[:-1]

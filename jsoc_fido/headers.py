@@ -12,7 +12,6 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,8 @@ from astropy.io import fits
 
 from jsoc_fido import clocks, times
 from jsoc_fido.exceptions import DataError, QueryError
-from jsoc_fido.fitsfiles import GENERATED, TEXT, header_bytes, image_hdu, rewrite, write_fits
+from jsoc_fido.fitscards import ascii_text, card_text, header_bytes, text_cards, value_text
+from jsoc_fido.fitsfiles import GENERATED, TEXT, image_hdu, rewrite, write_fits
 from jsoc_fido.printed import INTERVALS, NO_CARD, Mark, from_text
 from jsoc_fido.series import Keyword, Series
 
@@ -56,16 +56,12 @@ _VALID = re.compile(r"[A-Z0-9_-]{1,8}")
 _CAST = re.compile(r"^\[(?P<name>[^\]:\s]+)(?::(?P<type>[A-Za-z]+))?\]\s*")
 _ORIGINAL = re.compile(r"\{(?P<name>\w+)\}\s*$")
 _SINGLE_DASH = re.compile(r"(?<!-)-(?!-)")
-_NOT_ASCII = re.compile(r"[^ -~]")
 _LONGSTRN_COMMENTS = (
     "  This FITS file may contain long string keyword values that are",
     "  continued over multiple keywords.  The HEASARC convention uses the &",
     "  character at the end of each substring which is then continued",
     "  on the next keyword which has the name CONTINUE.",
 )
-
-#: Columns of a card: all, name and equals sign, a number, a part of a long text, the comment behind such a text.
-_CARD, _START, _NUMBER, _PIECE, _COMMENT = fits.Card.length, 10, 20, 67, 64
 
 
 def card_name(keyword: Keyword) -> str | None:
@@ -152,9 +148,9 @@ class _Entry:
         if card == "DATE" or card in TEXT:
             missing = ""
         elif stem:
-            missing = _card(card, "1.0" if stem[1] == "CDELT" else "0.0", comment, original)
+            missing = card_text(card, "1.0" if stem[1] == "CDELT" else "0.0", comment, original)
         else:
-            missing = _card(card, "", _comment(keyword, missing=True), original)
+            missing = card_text(card, "", _comment(keyword, missing=True), original)
         default = _default(keyword) if keyword.is_constant else None
         zone = "" if not keyword.is_time or keyword.units in INTERVALS else _zone(keyword)
         return cls(keyword, key, card, comment, original, missing, default, zone)
@@ -165,7 +161,7 @@ class _Entry:
         """
         if content is None:
             return self.missing
-        return _card(self.card, _value_text(content), self.comment, self.original)
+        return card_text(self.card, value_text(content), self.comment, self.original)
 
 
 def _entries(series: Series, segment: str | None) -> tuple[_Entry, ...]:
@@ -245,7 +241,7 @@ def cards(series: Series, values: Mapping[str, object], *, segment: str | None, 
         if content is NO_CARD:
             continue
         if entry.card in TEXT:
-            made[f"{entry.card} {entry.key}"] = _text_cards(entry.card, content)
+            made[f"{entry.card} {entry.key}"] = text_cards(entry.card, content)
         elif image := entry.image(content):
             # Of two keywords with one card, the later one stays.
             made.pop(entry.card, None)
@@ -258,18 +254,18 @@ def cards(series: Series, values: Mapping[str, object], *, segment: str | None, 
         ("LICENSE", "LICENSE", "CC0 1.0"),
     ):
         made.pop(name, None)
-        made[name] = _card(name, _value_text(content), comment, "")
+        made[name] = card_text(name, value_text(content), comment, "")
     text = "".join(made.values())
     digest = hashlib.md5(header_bytes(text.encode("ascii")), usedforsecurity=False).hexdigest()
-    text += _card("HEADSUM", _value_text(digest[:16]), "Keyword checksum", "")
-    return text + _card("LONGSTRN", _value_text("OGIP 1.0"), "The HEASARC Long String Convention may be used.", "")
+    text += card_text("HEADSUM", value_text(digest[:16]), "Keyword checksum", "")
+    return text + card_text("LONGSTRN", value_text("OGIP 1.0"), "The HEASARC Long String Convention may be used.", "")
 
 
 def history(text: str) -> str:
     """
     ``HISTORY`` cards, as many as a text needs.
     """
-    return _text_cards("HISTORY", text)
+    return text_cards("HISTORY", text)
 
 
 def _contents(entries: Sequence[_Entry], values: Mapping[str, object]) -> list[float | str | Mark | None]:
@@ -305,7 +301,7 @@ def _content(entry: _Entry, value: Any) -> float | str | Mark | None:
         if entry.card in TEXT:
             return str(value)
         if keyword.type == "string":
-            return _ascii(str(value).replace("\n", "")) or None
+            return ascii_text(str(value).replace("\n", "")) or None
         if keyword.is_integer:
             return int(value)
         number = float(value)
@@ -365,79 +361,7 @@ def _comment(keyword: Keyword, *, missing: bool = False) -> str:
         "(MISSING)" if missing else "",
         _SINGLE_DASH.split(note, maxsplit=1)[0].replace("--", "-").strip(),
     ]
-    return _ascii(" ".join(part for part in parts if part))
-
-
-@lru_cache(maxsize=4096)
-def _card(name: str, text: str, comment: str, original: str) -> str:
-    """
-    A card with as much of its comment as there is room for, and the keyword's own name behind if that differs.
-    """
-    if comment and original:
-        original = f" {original}"
-    if len(text) > _CARD - _START:
-        return _long_card(name, text, comment[: min(40, _COMMENT - len(original))] + original)
-    room = _CARD - _START - max(len(text), _NUMBER) - len(" / ")
-    comment = (comment[: max(room - len(original), 0)] + original)[: max(room, 0)]
-    return f"{name:8}= {text:>{_NUMBER}}{' / ' if comment else ''}{comment}".ljust(_CARD)
-
-
-def _long_card(name: str, text: str, comment: str) -> str:
-    """
-    A text that goes on in CONTINUE cards; the last of them has the comment (FITS standard 4.2.1.2).
-    """
-    parts = list(_pieces(text[1:-1]))
-    if comment or parts[-1].endswith("&"):
-        parts.append("")
-    starts = [f"{name:8}= ", *["CONTINUE  "] * (len(parts) - 1)]
-    lines = [f"{start}'{part}&'" for start, part in zip(starts, parts, strict=True)]
-    lines[-1] = f"{starts[-1]}'{parts[-1]}'{' / ' if comment else ''}{comment}"
-    return "".join(line.ljust(_CARD) for line in lines)
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """
-    Split a text with doubled quotes over cards, between words if there are any.
-    """
-    while len(text) >= _PIECE:
-        cut = text.rfind(" ", 0, _PIECE) + 1 or _PIECE
-        # A pair of quotes stays together.
-        cut -= text.count("'", 0, cut) % 2
-        yield text[:cut]
-        text = text[cut:]
-    if text:
-        yield text
-
-
-def _value_text(content: float | str) -> str:
-    """
-    A value as a card has it, numbers with all digits: astropy would cut them to twenty characters.
-    """
-    if isinstance(content, str):
-        return ("'" + content.replace("'", "''").ljust(8) + "'").ljust(_NUMBER)
-    text = repr(content).upper()
-    return text.replace("E", ".0E") if "E" in text and "." not in text else text
-
-
-def _ascii(text: str) -> str:
-    """
-    The characters that FITS allows; others become a question mark.
-    """
-    return _NOT_ASCII.sub("?", text)
-
-
-def _text_cards(name: str, content: object) -> str:
-    """
-    A text over as many cards as it needs; lines that it has already are kept.
-    """
-    lines = "" if content is None else str(content)
-    room = _CARD - 8
-    return "".join(
-        f"{name:8}{_ascii(line[start : start + room]):{room}}"
-        for line in lines.splitlines()
-        if line.strip()
-        for start in range(0, len(line), room)
-    )
+    return ascii_text(" ".join(part for part in parts if part))
 
 
 def _default(keyword: Keyword) -> float | str | None:

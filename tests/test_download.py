@@ -9,8 +9,10 @@ import parfive
 import pytest
 
 from jsoc_fido.connection import Limits
-from jsoc_fido.download import Delivery, RemoteFile, be_polite, enqueue, remote_files, targets
+from jsoc_fido.download import Delivery, enqueue
+from jsoc_fido.downloaders import be_polite
 from jsoc_fido.exceptions import DataError, QueryError
+from jsoc_fido.remote import RemoteFile, remote_files, targets
 from jsoc_fido.site import site
 
 FILES = [

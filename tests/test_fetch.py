@@ -24,7 +24,7 @@ from sunpy.net import Fido
 from sunpy.net import attrs as a
 
 import jsoc_fido
-from jsoc_fido import JSOCClient, JSOCResponse, download, exports, localsite
+from jsoc_fido import JSOCClient, JSOCResponse, download, downloaders, exports, localsite
 from jsoc_fido import site as site_module
 from jsoc_fido.connection import Limits
 from jsoc_fido.exceptions import DataError, ExportError, QueryError, TransportError, UnsupportedError
@@ -608,7 +608,7 @@ def tidy() -> parfive.Downloader:
     What Fido would make by itself, but for the event loop that it leaves to be collected, perhaps in another thread.
     """
     downloader = parfive.Downloader(progress=False)
-    download.be_polite(downloader, site_module.LOCAL)
+    downloaders.be_polite(downloader, site_module.LOCAL)
     return downloader
 
 

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 import requests
 from astropy.io import fits
-from drms.config import ServerConfig
 from sunpy.net import Fido
 from sunpy.net import attrs as a
 from sunpy.util.exceptions import SunpyUserWarning
 
 from jsoc_fido import JSOCClient, localsite
+from jsoc_fido import site as site_module
 from jsoc_fido.exceptions import QueryError
 from jsoc_fido.localsite import Catalogue, definitions
 from jsoc_fido.series import Keyword, NameMap, Segment, Series
@@ -93,15 +93,7 @@ def archive(tmp_path_factory):
 
 @pytest.fixture
 def server(archive):
-    return ServerConfig(
-        name="embedded",
-        cgi_baseurl=f"{archive.url}/cgi-bin/ajax/",
-        cgi_show_series="show_series",
-        cgi_jsoc_info="jsoc_info",
-        cgi_jsoc_fetch="jsoc_fetch",
-        cgi_check_address="checkAddress.sh",
-        http_download_baseurl=f"{archive.url}/",
-    )
+    return site_module.site(archive.url).server
 
 
 @pytest.fixture
@@ -436,7 +428,9 @@ def test_000_a_patch_with_all_keywords(c, client, tmp_path, monkeypatch, caplog)
     with caplog.at_level("INFO", "drms"):
         r.download("downloads")
     name = "hmi.sharp_720s.4864.20141130_000000_TAI"
-    assert [line.strip() for line in caplog.messages if "ownload" in line or ": " in line] == [
+    # The site, which logs too, is in the same process.
+    said = [record.getMessage().strip() for record in caplog.records if record.name == "drms"]
+    assert [line for line in said if "ownload" in line or ": " in line] == [
         "Downloading file 1 of 2...",
         "record: hmi.sharp_720s[4864][2014.11.30_00:00:00_TAI]",
         f"filename: {name}.magnetogram.fits",

@@ -17,6 +17,7 @@ import numpy as np
 from astropy.io import fits
 
 from jsoc_fido.exceptions import DataError
+from jsoc_fido.fitscards import in_blocks
 from jsoc_fido.localsite.ephemeris import RSUN
 from jsoc_fido.localsite.regions import CELLS, Surface
 from jsoc_fido.series import Segment
@@ -41,7 +42,6 @@ __all__ = [
 PIXEL_TYPES: dict[str, type[np.signedinteger[Any]]] = {"char": np.int8, "short": np.int16, "int": np.int32}
 #: Bytes are stored unsigned, 128 higher (contract E.6).
 _BYTE_ZERO = -128
-_BLOCK = 2880
 
 #: AIA's channels: DN per second on the quiet disk, brightness of an active region in these, darkening of the limb.
 CHANNELS = {
@@ -330,7 +330,7 @@ def write_images(files: Sequence[tuple[Path, np.ndarray, Segment]]) -> list[int]
         for index, tile in zip(chosen, tiles, strict=True):
             path, image, segment = files[index]
             content = _head(image.shape, kind, segment.bzero, segment.bscale, len(tile)) + tile
-            content = content.ljust(-(-len(content) // _BLOCK) * _BLOCK, b"\0")
+            content = content.ljust(in_blocks(len(content)), b"\0")
             try:
                 # Thousands of files of one block: buffers would take longer than writing.
                 with path.open("wb", buffering=0) as file:

@@ -20,6 +20,7 @@ from astropy.io import fits
 from drms.config import ServerConfig
 
 from jsoc_fido import localsite, times
+from jsoc_fido import site as site_module
 from jsoc_fido.localsite import definitions
 from jsoc_fido.localsite.catalogue import Catalogue, NewRecord, StorageSlot, StoredFile
 from jsoc_fido.series import Keyword, Link, NameMap, Segment, Series
@@ -247,15 +248,7 @@ def exporting_client(empty: Catalogue) -> Iterator[drms.Client]:
 
 
 def drms_server(url: str) -> ServerConfig:
-    return ServerConfig(
-        name="small",
-        cgi_baseurl=f"{url}/cgi-bin/ajax/",
-        cgi_show_series="show_series",
-        cgi_jsoc_info="jsoc_info",
-        cgi_jsoc_fetch="jsoc_fetch",
-        cgi_check_address="checkAddress.sh",
-        http_download_baseurl=f"{url}/",
-    )
+    return site_module.site(url).server
 
 
 @pytest.fixture(scope="session")
